@@ -1,0 +1,3 @@
+//! Foresail, a KEDA external scaler for scientific job queues.
+
+pub mod sim;

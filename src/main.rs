@@ -1,0 +1,3 @@
+//! The `foresail` binary.
+
+fn main() {}
