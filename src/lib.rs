@@ -1,3 +1,7 @@
 //! Foresail, a KEDA external scaler for scientific job queues.
 
+pub mod series;
 pub mod sim;
+
+pub mod config;
+pub mod source;
