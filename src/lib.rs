@@ -2,6 +2,9 @@
 
 pub mod series;
 pub mod sim;
+pub mod sizing;
 
 pub mod config;
 pub mod source;
+
+pub mod commands;

@@ -1,3 +1,9 @@
 //! The `foresail` binary.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    foresail::commands::Cli::parse().run()
+}

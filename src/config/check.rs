@@ -1,0 +1,462 @@
+//! From the raw file to the checked configuration, field by field.
+
+use std::{collections::BTreeMap, net::SocketAddr};
+
+use regex::Regex;
+
+use crate::{
+    config::{
+        Config, GrpcConfig, HttpConfig, Override, ServerTls,
+        policy::PolicyConfig,
+        raw::{
+            RawConfig, RawGrpc, RawHints, RawLayout, RawOverride, RawPostgres, RawRedis, RawSource, RawState,
+            RawWatch,
+        },
+        secret::Secret,
+        source::{
+            Access, Address, Layout, LayoutRead, MissingQueue, PgTlsMode, PostgresConfig, PostgresTarget,
+            RedisConfig, RedisTopology, SourceConfig, StoreConfig, TlsConfig, Watch, WorkloadName,
+        },
+        text::{Glob, Text, seconds},
+    },
+    sizing::Pin,
+    source::preset::{PRESETS, Preset, Store},
+};
+
+/// A field that is wrong.
+#[derive(Debug)]
+pub(super) struct Wrong {
+    pub(super) path: String,
+    pub(super) what: String,
+}
+
+type Checked<T> = Result<T, Wrong>;
+
+fn wrong<T>(path: impl Into<String>, what: impl Into<String>) -> Checked<T> {
+    Err(Wrong { path: path.into(), what: what.into() })
+}
+
+pub(super) fn config(raw: RawConfig) -> Checked<Config> {
+    let RawConfig { grpc, http, sources, policies, overrides, state, hints } = raw;
+    not_yet(state.as_ref(), &hints)?;
+    let mut checked = BTreeMap::from([("default".to_owned(), PolicyConfig::default())]);
+    for (name, raw) in policies {
+        let path = format!("policies.{name}");
+        let policy =
+            PolicyConfig::new(raw).or_else(|error| wrong(format!("{path}.{}", error.key), error.what))?;
+        checked.insert(name, policy);
+    }
+    let config = Config {
+        grpc: grpc_config(grpc)?,
+        http: HttpConfig { listen: listen("http.listen", &http.listen)? },
+        sources: sources
+            .into_iter()
+            .map(|(name, raw)| Ok((name.clone(), source(name, raw)?)))
+            .collect::<Checked<_>>()?,
+        policies: checked,
+        overrides: overrides.into_iter().enumerate().map(override_line).collect::<Checked<_>>()?,
+    };
+    for source in config.sources.values() {
+        for (at, watch) in source.watch.iter().enumerate() {
+            if !config.policies.contains_key(&watch.policy) {
+                return wrong(
+                    format!("sources.{}.watch.{at}.policy", source.name),
+                    format!("no policy is called {:?}", watch.policy),
+                );
+            }
+        }
+    }
+    Ok(config)
+}
+
+/// Keys that stand in the design and come with later versions: refused, since they would do nothing.
+fn not_yet(state: Option<&RawState>, hints: &RawHints) -> Checked<()> {
+    match state {
+        None | Some(RawState::None) => {}
+    }
+    if hints.mode != "observe" {
+        return wrong("hints.mode", format!("{:?} is not in this version: only observe is", hints.mode));
+    }
+    if !matches!(hints.victims.0.as_str(), "off" | "false") {
+        return wrong("hints.victims", format!("{:?} is not in this version: only off is", hints.victims.0));
+    }
+    Ok(())
+}
+
+fn grpc_config(raw: RawGrpc) -> Checked<GrpcConfig> {
+    let RawGrpc { listen: at, tls, reflection, max_connection_age } = raw;
+    let max_connection_age = optional_seconds("grpc.max_connection_age", max_connection_age)?;
+    if max_connection_age.is_some_and(|age| age < 1.0) {
+        return wrong("grpc.max_connection_age", "at least 1s, or leave it out for never");
+    }
+    let tls = tls.map(|tls| ServerTls {
+        cert_file: tls.cert_file,
+        key_file: tls.key_file,
+        client_ca_file: tls.client_ca_file,
+    });
+    Ok(GrpcConfig { listen: listen("grpc.listen", &at)?, tls, reflection, max_connection_age })
+}
+
+fn listen(path: &str, text: &str) -> Checked<SocketAddr> {
+    text.parse()
+        .or_else(|_| wrong(path, format!("{text:?} is not an address and port, such as 0.0.0.0:6000")))
+}
+
+fn override_line((at, raw): (usize, RawOverride)) -> Checked<Override> {
+    let pin = match raw.mode.0.as_str() {
+        "reactive" => Pin::Reactive,
+        "hold" => Pin::Hold,
+        number => match number.parse() {
+            Ok(n) => Pin::Workers(n),
+            Err(_) => {
+                return wrong(
+                    format!("override.{at}.mode"),
+                    format!("{number:?} is neither reactive nor hold nor a number of workers"),
+                );
+            }
+        },
+    };
+    if raw.pattern != "*" && raw.pattern.split('/').count() != 2 {
+        return wrong(
+            format!("override.{at}.match"),
+            format!("{:?} is neither 'namespace/name' nor '*'", raw.pattern),
+        );
+    }
+    Ok(Override { pattern: Glob::new(&raw.pattern), pin })
+}
+
+fn source(name: String, raw: RawSource) -> Checked<SourceConfig> {
+    let at = format!("sources.{name}");
+    let RawSource { redis, postgres, namespaces, sample_every, stale_after, distrust, layouts, watch } = raw;
+    if name.is_empty() || name.contains(['/', ',']) {
+        return wrong(at, "a source's name is not empty and holds no / and no comma");
+    }
+    let store = match (redis, postgres) {
+        (Some(raw), None) => StoreConfig::Redis(redis_config(&format!("{at}.redis"), raw)?),
+        (None, Some(raw)) => StoreConfig::Postgres(postgres_config(&format!("{at}.postgres"), raw)?),
+        _ => return wrong(at, "a source is either redis: or postgres:, exactly one of them"),
+    };
+    let kind = match store {
+        StoreConfig::Redis(_) => Store::Redis,
+        StoreConfig::Postgres(_) => Store::Postgres,
+    };
+    let sample_every = optional_seconds(&format!("{at}.sample_every"), sample_every)?.unwrap_or(1.0);
+    if !(0.1..=3600.0).contains(&sample_every) {
+        return wrong(format!("{at}.sample_every"), "between 100ms and 1h");
+    }
+    let stale_after = optional_seconds(&format!("{at}.stale_after"), stale_after)?
+        .unwrap_or(120.0_f64.max(3.0 * sample_every));
+    if stale_after < sample_every {
+        return wrong(format!("{at}.stale_after"), format!("at least sample_every ({sample_every} s)"));
+    }
+    let access = namespaces
+        .into_iter()
+        .map(|(ns, queues)| (Glob::new(&ns), queues.0.iter().map(|queue| Glob::new(queue)).collect()));
+    let source = SourceConfig {
+        store,
+        access: Access(access.collect()),
+        sample_every,
+        stale_after,
+        distrust: optional_seconds(&format!("{at}.distrust"), distrust)?.unwrap_or(120.0),
+        layouts: all_layouts(&at, kind, layouts)?,
+        watch: watch
+            .into_iter()
+            .enumerate()
+            .map(|(i, raw)| watch_line(&format!("{at}.watch.{i}"), raw))
+            .collect::<Checked<_>>()?,
+        name,
+    };
+    for (i, watch) in source.watch.iter().enumerate() {
+        if !source.layouts.iter().any(|layout| layout.name == watch.layout) {
+            let names =
+                source.layouts.iter().map(|layout| layout.name.as_str()).collect::<Vec<_>>().join(", ");
+            return wrong(
+                format!("{at}.watch.{i}.layout"),
+                format!("no layout is called {:?}; there are {names}", watch.layout),
+            );
+        }
+    }
+    Ok(source)
+}
+
+/// The layouts configured, then every preset of this store that needs no parameter under its own name.
+fn all_layouts(at: &str, kind: Store, raw: BTreeMap<String, RawLayout>) -> Checked<Vec<Layout>> {
+    let mut layouts = raw
+        .into_iter()
+        .map(|(name, raw)| layout(&format!("{at}.layouts.{name}"), name, kind, raw))
+        .collect::<Checked<Vec<_>>>()?;
+    for preset in PRESETS.values().filter(|preset| preset.store() == kind) {
+        let taken = layouts.iter().any(|layout| layout.name == preset.preset);
+        if let (false, Ok(parameters)) = (taken, preset.complete(BTreeMap::new())) {
+            layouts.push(Layout {
+                name: preset.preset.clone(),
+                read: LayoutRead::Preset { preset, parameters },
+                missing_queue: MissingQueue::Empty,
+                max_run: DEFAULT_MAX_RUN,
+                stuck_after: None,
+                worker_pod: None,
+            });
+        }
+    }
+    Ok(layouts)
+}
+
+/// Seconds; scientific jobs that a plain list hides rarely leave their queue empty for longer.
+const DEFAULT_MAX_RUN: f64 = 300.0;
+
+fn layout(at: &str, name: String, kind: Store, raw: RawLayout) -> Checked<Layout> {
+    let RawLayout { preset, query, missing_queue, max_run, stuck_after, worker_pod, parameters } = raw;
+    let read = match (preset, query) {
+        (Some(preset), None) => {
+            let preset = find_preset(&format!("{at}.preset"), &preset, kind)?;
+            let given = parameters.into_iter().map(|(key, texts)| (key, texts.0)).collect();
+            let parameters =
+                preset.complete(given).or_else(|error| wrong(format!("{at}.{}", error.key), error.what))?;
+            LayoutRead::Preset { preset, parameters }
+        }
+        (None, Some(_)) if kind == Store::Redis => {
+            return wrong(format!("{at}.query"), "a query needs a postgres source");
+        }
+        (None, Some(sql)) => {
+            if let Some(key) = parameters.keys().next() {
+                return wrong(
+                    format!("{at}.{key}"),
+                    "no such key of a query layout; there are query, missing_queue, max_run, stuck_after, worker_pod",
+                );
+            }
+            LayoutRead::Query(sql)
+        }
+        _ => return wrong(at, "a layout is either preset: or query:, exactly one of them"),
+    };
+    let worker_pod = match worker_pod.as_deref().map(Regex::new) {
+        Some(Err(error)) => {
+            return wrong(format!("{at}.worker_pod"), format!("not a regular expression: {error}"));
+        }
+        Some(Ok(regex)) => Some(regex),
+        None => None,
+    };
+    Ok(Layout {
+        name,
+        read,
+        missing_queue,
+        max_run: optional_seconds(&format!("{at}.max_run"), max_run)?.unwrap_or(DEFAULT_MAX_RUN),
+        stuck_after: optional_seconds(&format!("{at}.stuck_after"), stuck_after)?,
+        worker_pod,
+    })
+}
+
+fn find_preset(at: &str, name: &str, kind: Store) -> Checked<&'static Preset> {
+    let fitting = || {
+        PRESETS
+            .values()
+            .filter(|p| p.store() == kind)
+            .map(|p| p.preset.as_str())
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    match PRESETS.get(name) {
+        Some(preset) if preset.store() == kind => Ok(preset),
+        Some(_) => wrong(at, format!("{name} does not lie in this kind of store; there are {}", fitting())),
+        None => wrong(at, format!("no preset is called {name:?}; there are {}", fitting())),
+    }
+}
+
+fn watch_line(at: &str, raw: RawWatch) -> Checked<Watch> {
+    let workload = match raw.workload.split('/').collect::<Vec<_>>().as_slice() {
+        [kind, namespace, name] if ![kind, namespace, name].iter().any(|part| part.is_empty()) => {
+            WorkloadName {
+                kind: (*kind).to_owned(),
+                namespace: (*namespace).to_owned(),
+                name: (*name).to_owned(),
+            }
+        }
+        _ => {
+            return wrong(
+                format!("{at}.workload"),
+                format!("{:?} is not Kind/namespace/name, such as Deployment/chem-a/md", raw.workload),
+            );
+        }
+    };
+    let policy = raw.policy.unwrap_or_else(|| "default".to_owned());
+    Ok(Watch { layout: raw.layout, queue: raw.queue.0.join(","), policy, workload })
+}
+
+fn redis_config(at: &str, raw: RawRedis) -> Checked<RedisConfig> {
+    let RawRedis {
+        url,
+        url_file,
+        url_env,
+        host,
+        port,
+        username,
+        password_file,
+        password_env,
+        database,
+        sentinel,
+        cluster,
+        tls,
+        replica,
+        timeout,
+    } = raw;
+    let url = secret(at, "url", url, url_file, url_env)?;
+    let password = secret(at, "password", None, password_file, password_env)?;
+    let port = port.unwrap_or(6379);
+    let given = [url.is_some(), host.is_some(), sentinel.is_some(), cluster.is_some()]
+        .into_iter()
+        .filter(|given| *given)
+        .count();
+    if given != 1 {
+        return wrong(at, "give exactly one of url (url_file, url_env), host, sentinel, cluster");
+    }
+    let topology = if let Some(url) = url {
+        if username.is_some() || password.is_some() || database.is_some() {
+            return wrong(at, "username, password and database stand in the url");
+        }
+        RedisTopology::Url(url)
+    } else if let Some(host) = host {
+        RedisTopology::Standalone(Address { host, port })
+    } else if let Some(raw) = sentinel {
+        let at = format!("{at}.sentinel");
+        let password = secret(&at, "password", None, raw.password_file, raw.password_env)?;
+        RedisTopology::Sentinel {
+            master: raw.master,
+            nodes: addresses(&format!("{at}.nodes"), &raw.nodes.0, 26379)?,
+            username: raw.username,
+            password,
+        }
+    } else {
+        RedisTopology::Cluster(addresses(
+            &format!("{at}.cluster"),
+            &cluster.unwrap_or(super::text::Texts(Vec::new())).0,
+            6379,
+        )?)
+    };
+    if matches!(topology, RedisTopology::Cluster(_)) && database.unwrap_or(0) != 0 {
+        return wrong(format!("{at}.database"), "a Cluster has only database 0");
+    }
+    check_tls(&format!("{at}.tls"), tls.as_ref())?;
+    Ok(RedisConfig {
+        topology,
+        username,
+        password,
+        database: database.unwrap_or(0),
+        tls,
+        replica,
+        timeout: timeout_of(at, timeout)?,
+    })
+}
+
+fn postgres_config(at: &str, raw: RawPostgres) -> Checked<PostgresConfig> {
+    let RawPostgres {
+        url,
+        url_file,
+        url_env,
+        host,
+        port,
+        user,
+        password_file,
+        password_env,
+        database,
+        tls,
+        replica,
+        timeout,
+        max_connections,
+    } = raw;
+    let url = secret(at, "url", url, url_file, url_env)?;
+    let password = secret(at, "password", None, password_file, password_env)?;
+    let target = match (url, host) {
+        (Some(url), None) if user.is_none() && password.is_none() && database.is_none() => {
+            PostgresTarget::Url(url)
+        }
+        (Some(_), None) => return wrong(at, "user, password and database stand in the url"),
+        (None, Some(host)) => {
+            let Some(user) = user else {
+                return wrong(format!("{at}.user"), "the role to connect as is missing");
+            };
+            let database = database.unwrap_or_else(|| user.clone());
+            PostgresTarget::Parts {
+                address: Address { host, port: port.unwrap_or(5432) },
+                user,
+                password,
+                database,
+            }
+        }
+        _ => return wrong(at, "give exactly one of url (url_file, url_env) and host"),
+    };
+    let mode = match (tls.mode, &target) {
+        (Some(mode), _) => mode,
+        (None, PostgresTarget::Url(_)) => PgTlsMode::FromUrl,
+        (None, PostgresTarget::Parts { .. }) => PgTlsMode::Prefer,
+    };
+    let tls = TlsConfig { ca_file: tls.ca_file, cert_file: tls.cert_file, key_file: tls.key_file };
+    check_tls(&format!("{at}.tls"), Some(&tls))?;
+    let max_connections = max_connections.unwrap_or(2);
+    if max_connections == 0 {
+        return wrong(format!("{at}.max_connections"), "at least 1");
+    }
+    Ok(PostgresConfig {
+        target,
+        tls_mode: mode,
+        tls,
+        replica,
+        timeout: timeout_of(at, timeout)?,
+        max_connections,
+    })
+}
+
+fn check_tls(at: &str, tls: Option<&TlsConfig>) -> Checked<()> {
+    match tls {
+        Some(tls) if tls.cert_file.is_some() != tls.key_file.is_some() => {
+            wrong(at, "cert_file and key_file go together")
+        }
+        _ => Ok(()),
+    }
+}
+
+fn timeout_of(at: &str, timeout: Option<Text>) -> Checked<f64> {
+    let seconds = optional_seconds(&format!("{at}.timeout"), timeout)?.unwrap_or(2.0);
+    if (0.05..=60.0).contains(&seconds) {
+        Ok(seconds)
+    } else {
+        wrong(format!("{at}.timeout"), "between 50ms and 1m")
+    }
+}
+
+fn secret(
+    at: &str,
+    what: &str,
+    inline: Option<String>,
+    file: Option<std::path::PathBuf>,
+    env: Option<String>,
+) -> Checked<Option<Secret>> {
+    match (inline, file, env) {
+        (None, None, None) => Ok(None),
+        (Some(text), None, None) => Ok(Some(Secret::Inline(text.into()))),
+        (None, Some(path), None) => Ok(Some(Secret::File(path))),
+        (None, None, Some(name)) => Ok(Some(Secret::Env(name))),
+        _ => wrong(at, format!("give {what} once: {what}_file, {what}_env or in place")),
+    }
+}
+
+fn addresses(at: &str, texts: &[String], default_port: u16) -> Checked<Vec<Address>> {
+    let one = |text: &String| {
+        let (host, port) = match text.rsplit_once(':') {
+            Some((host, port)) => (host, port.parse().ok()),
+            None => (text.as_str(), Some(default_port)),
+        };
+        match port {
+            Some(port) if !host.is_empty() => {
+                Ok(Address { host: host.trim_matches(['[', ']']).to_owned(), port })
+            }
+            _ => wrong(at, format!("{text:?} is not host:port")),
+        }
+    };
+    if texts.is_empty() {
+        return wrong(at, "give at least one host:port");
+    }
+    texts.iter().map(one).collect()
+}
+
+fn optional_seconds(path: &str, text: Option<Text>) -> Checked<Option<f64>> {
+    text.map(|text| seconds(&text.0).or_else(|what| wrong(path, what))).transpose()
+}

@@ -1,0 +1,342 @@
+//! The keys of a policy: one table for the file, for a ref's metadata and for the docs.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    config::{
+        raw::RawPolicy,
+        text::{Texts, seconds},
+    },
+    sizing::{Objective, Policy},
+};
+
+/// One policy key as the docs show it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PolicyKey {
+    /// The key.
+    pub name: &'static str,
+    /// Its type and unit.
+    pub kind: &'static str,
+    /// What it may be.
+    pub range: &'static str,
+    /// What it is where nobody gives it.
+    pub default: &'static str,
+    /// What it does, in one sentence.
+    pub about: &'static str,
+}
+
+/// Every policy key of this version, in the order of the docs.
+pub const POLICY_KEYS: &[PolicyKey] = &[
+    key(
+        "objective",
+        "word",
+        "`cost`, `wait`",
+        "`cost`",
+        "What the forecast will optimise; accepted now, without effect until the forecast comes.",
+    ),
+    key(
+        "worth",
+        "worker-seconds per second of waiting",
+        "0.001 to 1000",
+        "3",
+        "Objective `cost`: what one second of a job's waiting is worth; accepted now, without effect until the forecast comes.",
+    ),
+    key(
+        "wait",
+        "duration",
+        "over 0 s",
+        "2m",
+        "Objective `wait`: the bound on the wait; accepted now, without effect until the forecast comes.",
+    ),
+    key(
+        "quantile",
+        "share",
+        "0.5 to 0.999",
+        "0.95",
+        "Objective `wait`: the share of jobs that the bound holds for; accepted now, without effect until the forecast comes.",
+    ),
+    key("slots", "jobs", "1 to 10000", "1", "Jobs that one worker runs at a time."),
+    key(
+        "min",
+        "workers",
+        "0 to 100000",
+        "0",
+        "Workers at least while there is a reason to be active; with nothing to do the target is 0 all the same.",
+    ),
+    key(
+        "max",
+        "workers",
+        "0 to 100000",
+        "none",
+        "Workers at most; busy workers above it are kept until they are done.",
+    ),
+    key(
+        "keep_alive",
+        "duration",
+        "0 s to 1d",
+        "60s",
+        "How long a worker is kept after the work that it was started for is gone.",
+    ),
+    key(
+        "timezone",
+        "IANA name",
+        "such as `Europe/Amsterdam`",
+        "`UTC`",
+        "Whose hours and weekdays count; accepted now, without effect until the calendar comes.",
+    ),
+];
+
+/// Keys that later versions have.
+const LATER: &[&str] =
+    &["max_spend", "budget", "group", "weight", "calendar", "forecast", "history", "victims"];
+
+const fn key(
+    name: &'static str,
+    kind: &'static str,
+    range: &'static str,
+    default: &'static str,
+    about: &'static str,
+) -> PolicyKey {
+    PolicyKey { name, kind, range, default, about }
+}
+
+/// A named policy: values, and what a ref may change of them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PolicyConfig {
+    /// The values as written, so that a ref's keys lie over them before they are checked together.
+    keys: BTreeMap<String, String>,
+    /// The values, checked.
+    policy: Policy,
+    tenant_may: BTreeMap<String, Allowed>,
+}
+
+/// What a ref may set a key to.
+#[derive(Debug, Clone, PartialEq)]
+enum Allowed {
+    Any,
+    Between(f64, f64),
+}
+
+/// What is wrong with one key.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{key}: {what}")]
+pub struct PolicyError {
+    /// The key.
+    pub key: String,
+    /// What is wrong with it and what would be right.
+    pub what: String,
+}
+
+impl Default for PolicyConfig {
+    fn default() -> Self {
+        let policy = policy(&BTreeMap::new()).expect("the defaults are in range: a test parses them");
+        Self { keys: BTreeMap::new(), policy, tenant_may: BTreeMap::new() }
+    }
+}
+
+impl PolicyConfig {
+    pub(super) fn new(raw: RawPolicy) -> Result<Self, PolicyError> {
+        let keys: BTreeMap<_, _> = raw.keys.into_iter().map(|(name, text)| (name, text.0)).collect();
+        let policy = policy(&keys)?;
+        let tenant_may = raw.tenant_may.into_iter().map(allowed).collect::<Result<_, _>>()?;
+        Ok(Self { keys, policy, tenant_may })
+    }
+
+    /// Reads a policy from the text of a file that holds one: the keys that stand under a name in
+    /// `policies:`.
+    ///
+    /// # Errors
+    /// Names the line or the key at fault.
+    pub fn from_yaml(text: &str) -> Result<Self, String> {
+        if text.trim().is_empty() {
+            return Ok(Self::default());
+        }
+        let raw = super::parse::<RawPolicy>(text).map_err(|error| error.to_string())?;
+        Self::new(raw).map_err(|error| error.to_string())
+    }
+
+    /// The policy where nobody overrides anything.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// The policy with a ref's keys over it.
+    ///
+    /// # Errors
+    /// Names a key that `tenant_may` does not open, or a value that is wrong or out of bounds.
+    pub fn with_overrides(&self, given: &BTreeMap<&str, &str>) -> Result<Policy, PolicyError> {
+        let mut keys = self.keys.clone();
+        for (name, value) in given {
+            self.permit(name, value)?;
+            keys.insert((*name).to_owned(), (*value).to_owned());
+        }
+        policy(&keys)
+    }
+
+    fn permit(&self, name: &str, value: &str) -> Result<(), PolicyError> {
+        match self.tenant_may.get(name) {
+            None => Err(wrong(name, "the policy does not let a ref set it (tenant_may)".to_owned())),
+            Some(Allowed::Any) => Ok(()),
+            Some(Allowed::Between(low, high)) => {
+                let number = seconds(value).map_err(|what| wrong(name, what))?;
+                if (*low..=*high).contains(&number) {
+                    Ok(())
+                } else {
+                    Err(wrong(
+                        name,
+                        format!(
+                            "{value} is outside {low} to {high}, which is what the policy lets a ref set (tenant_may)"
+                        ),
+                    ))
+                }
+            }
+        }
+    }
+}
+
+/// Whether a key belongs to policies, in this version or a later one.
+pub fn is_policy_key(name: &str) -> bool {
+    POLICY_KEYS.iter().any(|key| key.name == name) || LATER.contains(&name)
+}
+
+fn policy(keys: &BTreeMap<String, String>) -> Result<Policy, PolicyError> {
+    for name in keys.keys() {
+        known(name)?;
+    }
+    let get = |name: &str| keys.get(name).map(String::as_str);
+    let worth = number("worth", get("worth").unwrap_or("3"), 0.001, 1000.0)?;
+    let wait = duration("wait", get("wait").unwrap_or("2m"), 0.001, f64::MAX)?;
+    let quantile = number("quantile", get("quantile").unwrap_or("0.95"), 0.5, 0.999)?;
+    let objective = match get("objective").unwrap_or("cost") {
+        "cost" => Objective::Cost { worth },
+        "wait" => Objective::Wait { wait, quantile },
+        other => return Err(wrong("objective", format!("{other:?} is neither cost nor wait"))),
+    };
+    if let Some(name) = get("timezone") {
+        jiff::tz::TimeZone::get(name).map_err(|_| {
+            wrong("timezone", format!("{name:?} is no IANA time zone (such as Europe/Amsterdam)"))
+        })?;
+    }
+    let (min, max) = (
+        count("min", get("min").unwrap_or("0"), 0, 100_000)?,
+        get("max").map(|text| count("max", text, 0, 100_000)).transpose()?,
+    );
+    if max.is_some_and(|max| max < min) {
+        return Err(wrong("max", format!("it is below min ({min})")));
+    }
+    Ok(Policy {
+        objective,
+        slots: count("slots", get("slots").unwrap_or("1"), 1, 10_000)?,
+        min,
+        max,
+        keep_alive: duration("keep_alive", get("keep_alive").unwrap_or("60s"), 0.0, 86_400.0)?,
+        ..Policy::default()
+    })
+}
+
+fn known(name: &str) -> Result<(), PolicyError> {
+    if LATER.contains(&name) {
+        return Err(wrong(name, "not in this version".to_owned()));
+    }
+    if POLICY_KEYS.iter().any(|key| key.name == name) {
+        return Ok(());
+    }
+    let all = POLICY_KEYS.iter().map(|key| key.name).collect::<Vec<_>>().join(", ");
+    Err(wrong(name, format!("no such policy key; there are {all}")))
+}
+
+fn allowed((name, texts): (String, Texts)) -> Result<(String, Allowed), PolicyError> {
+    known(&name)?;
+    let bound = |text: &str| seconds(text).map_err(|what| wrong(&name, what));
+    let allowed = match texts.0.as_slice() {
+        [any] if any == "any" => Allowed::Any,
+        [low, high] => Allowed::Between(bound(low)?, bound(high)?),
+        _ => return Err(wrong(&name, "write any, or the bounds [LOW, HIGH]".to_owned())),
+    };
+    Ok((name, allowed))
+}
+
+fn number(name: &str, text: &str, low: f64, high: f64) -> Result<f64, PolicyError> {
+    let value = text.trim().parse::<f64>().map_err(|_| wrong(name, format!("{text:?} is not a number")))?;
+    in_range(name, value, low, high)
+}
+
+fn duration(name: &str, text: &str, low: f64, high: f64) -> Result<f64, PolicyError> {
+    in_range(name, seconds(text).map_err(|what| wrong(name, what))?, low, high)
+}
+
+fn in_range(name: &str, value: f64, low: f64, high: f64) -> Result<f64, PolicyError> {
+    if (low..=high).contains(&value) {
+        Ok(value)
+    } else {
+        Err(wrong(name, format!("{value} is out of range ({})", range(name))))
+    }
+}
+
+fn count(name: &str, text: &str, low: u32, high: u32) -> Result<u32, PolicyError> {
+    let value =
+        text.trim().parse::<u32>().map_err(|_| wrong(name, format!("{text:?} is not a whole number")))?;
+    if (low..=high).contains(&value) {
+        Ok(value)
+    } else {
+        Err(wrong(name, format!("{value} is out of range ({})", range(name))))
+    }
+}
+
+fn range(name: &str) -> &'static str {
+    POLICY_KEYS.iter().find(|key| key.name == name).map_or("", |key| key.range)
+}
+
+fn wrong(key: &str, what: String) -> PolicyError {
+    PolicyError { key: key.to_owned(), what }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_of_the_docs_are_the_defaults() {
+        let written = POLICY_KEYS
+            .iter()
+            .filter(|key| key.default != "none")
+            .map(|key| format!("{}: {}\n", key.name, key.default.trim_matches('`')));
+        assert_eq!(
+            PolicyConfig::from_yaml(&written.collect::<String>()).unwrap().policy(),
+            PolicyConfig::default().policy()
+        );
+    }
+
+    #[test]
+    fn a_wrong_key_or_value_says_what_would_be_right() {
+        for (text, wanted) in [
+            ("worht: 3", "worht: no such policy key; there are objective, worth"),
+            ("max_spend: 3", "max_spend: not in this version"),
+            ("worth: much", "worth: \"much\" is not a number"),
+            ("worth: -1", "worth: -1 is out of range (0.001 to 1000)"),
+            ("slots: 0", "slots: 0 is out of range (1 to 10000)"),
+            ("slots: 1.5", "slots: \"1.5\" is not a whole number"),
+            ("wait: 2 parsecs", "wait: \"2 parsecs\" is not a duration"),
+            ("objective: speed", "objective: \"speed\" is neither cost nor wait"),
+            ("{ min: 5, max: 2 }", "max: it is below min (5)"),
+            ("timezone: Mars/Olympus", "timezone: \"Mars/Olympus\" is no IANA time zone"),
+            ("tenant_may: { worth: [1] }", "worth: write any, or the bounds [LOW, HIGH]"),
+        ] {
+            let error = PolicyConfig::from_yaml(text).unwrap_err();
+            assert!(error.contains(wanted), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_ref_changes_only_what_the_policy_opens_to_it() {
+        let config = PolicyConfig::from_yaml(
+            "{ slots: 2, tenant_may: { worth: [0.1, 10], keep_alive: [0s, 5m], slots: any } }",
+        )
+        .unwrap();
+        let with = |name, value| config.with_overrides(&BTreeMap::from([(name, value)]));
+        assert_eq!(with("slots", "4").unwrap().slots, 4);
+        assert!((with("keep_alive", "2m").unwrap().keep_alive - 120.0).abs() < f64::EPSILON);
+        assert!(with("worth", "11").unwrap_err().to_string().contains("outside 0.1 to 10"));
+        assert!(with("max", "9").unwrap_err().to_string().contains("tenant_may"));
+    }
+}

@@ -1,0 +1,193 @@
+//! The file as written: shapes only, nothing checked but names and types.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use serde::Deserialize;
+
+use crate::config::{
+    source::{MissingQueue, PgTlsMode, TlsConfig},
+    text::{Text, Texts},
+};
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawConfig {
+    pub(super) grpc: RawGrpc,
+    pub(super) http: RawHttp,
+    pub(super) sources: BTreeMap<String, RawSource>,
+    pub(super) policies: BTreeMap<String, RawPolicy>,
+    #[serde(rename = "override")]
+    pub(super) overrides: Vec<RawOverride>,
+    pub(super) state: Option<RawState>,
+    pub(super) hints: RawHints,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawGrpc {
+    pub(super) listen: String,
+    pub(super) tls: Option<RawServerTls>,
+    pub(super) reflection: bool,
+    pub(super) max_connection_age: Option<Text>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawServerTls {
+    pub(super) cert_file: PathBuf,
+    pub(super) key_file: PathBuf,
+    pub(super) client_ca_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawHttp {
+    pub(super) listen: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawSource {
+    pub(super) redis: Option<RawRedis>,
+    pub(super) postgres: Option<RawPostgres>,
+    #[serde(default)]
+    pub(super) namespaces: BTreeMap<String, Texts>,
+    pub(super) sample_every: Option<Text>,
+    pub(super) stale_after: Option<Text>,
+    pub(super) distrust: Option<Text>,
+    #[serde(default)]
+    pub(super) layouts: BTreeMap<String, RawLayout>,
+    #[serde(default)]
+    pub(super) watch: Vec<RawWatch>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawRedis {
+    pub(super) url: Option<String>,
+    pub(super) url_file: Option<PathBuf>,
+    pub(super) url_env: Option<String>,
+    pub(super) host: Option<String>,
+    pub(super) port: Option<u16>,
+    pub(super) username: Option<String>,
+    pub(super) password_file: Option<PathBuf>,
+    pub(super) password_env: Option<String>,
+    pub(super) database: Option<i64>,
+    pub(super) sentinel: Option<RawSentinel>,
+    pub(super) cluster: Option<Texts>,
+    pub(super) tls: Option<TlsConfig>,
+    #[serde(default)]
+    pub(super) replica: bool,
+    pub(super) timeout: Option<Text>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawSentinel {
+    pub(super) master: String,
+    pub(super) nodes: Texts,
+    pub(super) username: Option<String>,
+    pub(super) password_file: Option<PathBuf>,
+    pub(super) password_env: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawPostgres {
+    pub(super) url: Option<String>,
+    pub(super) url_file: Option<PathBuf>,
+    pub(super) url_env: Option<String>,
+    pub(super) host: Option<String>,
+    pub(super) port: Option<u16>,
+    pub(super) user: Option<String>,
+    pub(super) password_file: Option<PathBuf>,
+    pub(super) password_env: Option<String>,
+    pub(super) database: Option<String>,
+    #[serde(default)]
+    pub(super) tls: RawPgTls,
+    #[serde(default)]
+    pub(super) replica: bool,
+    pub(super) timeout: Option<Text>,
+    pub(super) max_connections: Option<u32>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawPgTls {
+    pub(super) mode: Option<PgTlsMode>,
+    pub(super) ca_file: Option<PathBuf>,
+    pub(super) cert_file: Option<PathBuf>,
+    pub(super) key_file: Option<PathBuf>,
+}
+
+/// A layout's own keys, and in `parameters` those of its preset.
+#[derive(Debug, Deserialize)]
+pub(super) struct RawLayout {
+    pub(super) preset: Option<String>,
+    pub(super) query: Option<String>,
+    #[serde(default)]
+    pub(super) missing_queue: MissingQueue,
+    pub(super) max_run: Option<Text>,
+    pub(super) stuck_after: Option<Text>,
+    pub(super) worker_pod: Option<String>,
+    #[serde(flatten)]
+    pub(super) parameters: BTreeMap<String, Texts>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawWatch {
+    pub(super) layout: String,
+    pub(super) queue: Texts,
+    pub(super) policy: Option<String>,
+    pub(super) workload: String,
+}
+
+/// The keys of one policy as text; `tenant_may` apart.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct RawPolicy {
+    #[serde(default)]
+    pub(super) tenant_may: BTreeMap<String, Texts>,
+    #[serde(flatten)]
+    pub(super) keys: BTreeMap<String, Text>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawOverride {
+    #[serde(rename = "match")]
+    pub(super) pattern: String,
+    pub(super) mode: Text,
+}
+
+/// `none` is the only kind of this version; every other reads as a map.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum RawState {
+    None,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawHints {
+    pub(super) mode: String,
+    pub(super) victims: Text,
+}
+
+impl Default for RawGrpc {
+    fn default() -> Self {
+        Self { listen: "0.0.0.0:6000".to_owned(), tls: None, reflection: false, max_connection_age: None }
+    }
+}
+
+impl Default for RawHttp {
+    fn default() -> Self {
+        Self { listen: "0.0.0.0:8080".to_owned() }
+    }
+}
+
+impl Default for RawHints {
+    fn default() -> Self {
+        Self { mode: "observe".to_owned(), victims: Text("off".to_owned()) }
+    }
+}

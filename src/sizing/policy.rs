@@ -1,0 +1,79 @@
+//! What the operator wants of a ref, checked.
+
+/// The policy of one ref after all overrides by key.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Policy {
+    /// What waiting is worth; without a forecast it changes nothing.
+    pub objective: Objective,
+    /// Whether the ref scales workers that take many jobs, or starts a Job for each.
+    pub mode: Mode,
+    /// Jobs that one worker runs at a time; at least 1.
+    pub slots: u32,
+    /// Workers at least, while there is a reason to be active.
+    pub min: u32,
+    /// Workers at most; no bound where absent.
+    pub max: Option<u32>,
+    /// Seconds that a worker is kept after the work that it was started for is gone.
+    pub keep_alive: f64,
+}
+
+/// What is traded against what.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Objective {
+    /// A second of a job's waiting is worth so many worker-seconds.
+    Cost {
+        /// Worker-seconds a second of waiting.
+        worth: f64,
+    },
+    /// A quantile of the waits stays within a bound.
+    Wait {
+        /// Seconds.
+        wait: f64,
+        /// Share of the jobs, between 0 and 1.
+        quantile: f64,
+    },
+}
+
+/// What the ref scales.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Workers that take jobs again and again (a ScaledObject).
+    Workers,
+    /// Kubernetes Jobs (a ScaledJob).
+    Jobs(Strategy),
+}
+
+/// The ScaledJob's own strategy: it says what the value must count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Strategy {
+    /// KEDA subtracts the running Jobs: the value counts waiting and in flight.
+    Default,
+    /// KEDA subtracts pending Jobs only: the value counts waiting.
+    Accurate,
+    /// KEDA fills all free slots: the value counts waiting.
+    Eager,
+}
+
+/// The operator's override of a ref's decision in an incident.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pin {
+    /// No speculation.
+    Reactive,
+    /// The last target stays.
+    Hold,
+    /// This many workers; in `mode: jobs` this many Jobs at most.
+    Workers(u32),
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            objective: Objective::Cost { worth: 1.0 },
+            mode: Mode::Workers,
+            slots: 1,
+            min: 0,
+            max: None,
+            keep_alive: 60.0,
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! Invariants of the decision, as cases and as properties.
+
+use proptest::prelude::{any, prop, prop_assert, prop_assert_eq, proptest};
+
+use super::*;
+use crate::series::{Holder, QueueIndex, QueueRules, Sample, Series};
+
+const RULES: QueueRules = QueueRules { max_run: 300.0, stale_after: 120.0 };
+
+/// One queue and one ref, driven sample by sample.
+struct Bench {
+    series: Series,
+    queue: QueueIndex,
+    state: RefState,
+    workload: Workload,
+    policy: Policy,
+    now: f64,
+}
+
+impl Bench {
+    fn new(policy: Policy) -> Self {
+        let mut series = Series::default();
+        let queue = series.add(RULES);
+        Self { series, queue, state: RefState::default(), workload: Workload::default(), policy, now: 1000.0 }
+    }
+
+    fn after(&mut self, seconds: f64) -> &mut Self {
+        self.now += seconds;
+        self
+    }
+
+    fn sample(&mut self, sample: &Sample) -> Result<Decision, Undecided> {
+        self.series.intake(self.queue, self.now, sample, 0);
+        self.decide(None)
+    }
+
+    fn sees(&mut self, waiting: u64, in_flight: Option<u64>) -> Result<Decision, Undecided> {
+        self.sample(&Sample { waiting: Some(waiting), in_flight, ..Sample::default() })
+    }
+
+    fn decide(&mut self, pin: Option<Pin>) -> Result<Decision, Undecided> {
+        let view = self.series.view(self.queue, self.now);
+        decide(self.now, view, self.workload, &self.policy, pin, &mut self.state)
+    }
+
+    /// Sees an empty queue often enough to be believed.
+    fn dry(&mut self, in_flight: Option<u64>) -> Result<Decision, Undecided> {
+        (0..3).map(|_| self.after(1.0).sees(0, in_flight)).last().expect("three samples were seen")
+    }
+}
+
+fn no_keep_alive() -> Policy {
+    Policy { keep_alive: 0.0, ..Policy::default() }
+}
+
+fn target(decision: Result<Decision, Undecided>) -> u32 {
+    decision.unwrap().target
+}
+
+#[test]
+fn waiting_and_running_jobs_want_workers_by_slots() {
+    for (waiting, in_flight, slots, wanted) in
+        [(0, 0, 1, 0), (3, 2, 1, 5), (1, 0, 4, 1), (9, 0, 4, 3), (8, 0, 4, 2)]
+    {
+        let mut bench = Bench::new(Policy { slots, ..no_keep_alive() });
+        assert_eq!(target(bench.sees(waiting, Some(in_flight))), wanted, "{waiting}+{in_flight} by {slots}");
+    }
+}
+
+#[test]
+fn the_minimum_counts_only_while_there_is_a_reason_to_be_active() {
+    let mut bench = Bench::new(Policy { min: 3, ..no_keep_alive() });
+    assert_eq!(target(bench.sees(0, Some(0))), 0);
+    assert_eq!(target(bench.after(1.0).sees(1, Some(0))), 3);
+    assert_eq!(target(bench.dry(Some(0))), 0);
+}
+
+#[test]
+fn busy_workers_stand_above_the_cap() {
+    let mut bench = Bench::new(no_keep_alive());
+    assert_eq!(target(bench.sees(0, Some(0))), 0);
+    assert_eq!(target(bench.after(1.0).sees(9, Some(0))), 9);
+    bench.policy.max = Some(4);
+    let decision = bench.after(1.0).sees(0, Some(9)).unwrap();
+    assert_eq!((decision.target, decision.why.floor, decision.why.max), (9, Some(9), Some(4)));
+    assert_eq!(target(bench.after(1.0).sees(7, Some(2))), 4);
+}
+
+#[test]
+fn named_workers_are_the_floor_however_many_slots_they_have() {
+    let holders = ["a", "b", "c"].map(|worker| Holder { worker: worker.into(), jobs: 1, stuck: 0 }).to_vec();
+    let sample = Sample { waiting: Some(0), in_flight: Some(3), holders: Some(holders), ..Sample::default() };
+    let mut bench = Bench::new(Policy { slots: 8, ..no_keep_alive() });
+    let decision = bench.sample(&sample).unwrap();
+    assert_eq!((decision.target, decision.why.floor), (3, Some(3)));
+}
+
+#[test]
+fn work_held_by_dead_workers_is_one_workers_work_and_no_floor() {
+    let holders = vec![
+        Holder { worker: "dead".into(), jobs: 5, stuck: 5 },
+        Holder { worker: "alive".into(), jobs: 1, stuck: 0 },
+    ];
+    let sample = Sample {
+        waiting: Some(0),
+        in_flight: Some(6),
+        stuck: Some(5),
+        holders: Some(holders),
+        ..Sample::default()
+    };
+    let mut bench = Bench::new(no_keep_alive());
+    let decision = bench.sample(&sample).unwrap();
+    assert_eq!(decision.target, 2);
+    assert!(decision.why.to_string().contains("stuck=5"), "{}", decision.why);
+}
+
+#[test]
+fn a_layout_that_cannot_see_in_flight_keeps_the_target_until_waiting_was_zero_for_max_run() {
+    let mut bench = Bench::new(no_keep_alive());
+    assert_eq!(target(bench.sees(8, None)), 8);
+    assert_eq!(target(bench.after(1.0).sees(2, None)), 8, "six were popped and run unseen");
+    let decision = bench.dry(None).unwrap();
+    assert_eq!((decision.target, decision.why.no_fall), (8, Some("in-flight-unseen")));
+    assert_eq!(target(bench.after(299.0).sees(0, None)), 8);
+    assert_eq!(target(bench.after(2.0).sees(0, None)), 0);
+}
+
+#[test]
+fn nothing_is_said_where_neither_replicas_nor_running_jobs_can_be_seen() {
+    let mut bench = Bench::new(no_keep_alive());
+    assert!(matches!(bench.sees(0, None), Err(Undecided::Blind { .. })));
+    assert_eq!(target(bench.after(301.0).sees(0, None)), 0);
+
+    let mut bench = Bench::new(no_keep_alive());
+    bench.workload = Workload { ready: Some(4), starting: Some(1) };
+    assert_eq!(target(bench.sees(0, None)), 5, "a restart changes nothing by itself");
+}
+
+#[test]
+fn the_keep_alive_holds_and_then_lets_go() {
+    let mut bench = Bench::new(Policy::default());
+    assert_eq!(target(bench.sees(5, Some(0))), 5);
+    let held = bench.dry(Some(0)).unwrap();
+    assert_eq!(held.target, 5);
+    assert!(held.why.hold.is_some_and(|left| left > 50.0 && left < 65.0), "{}", held.why);
+    assert_eq!(target(bench.after(65.0).sees(0, Some(0))), 0);
+}
+
+#[test]
+fn the_keep_alive_lets_go_of_workers_that_only_start_and_that_nobody_waits_for() {
+    let mut bench = Bench::new(Policy::default());
+    bench.workload = Workload { ready: Some(0), starting: Some(0) };
+    assert_eq!(target(bench.sees(9, Some(0))), 9);
+    bench.workload = Workload { ready: Some(3), starting: Some(6) };
+    assert_eq!(target(bench.after(5.0).sees(1, Some(2))), 4);
+}
+
+#[test]
+fn a_failed_sample_never_lowers_a_target() {
+    let mut bench = Bench::new(Policy { keep_alive: 5.0, ..Policy::default() });
+    assert_eq!(target(bench.sees(6, Some(0))), 6);
+    bench.dry(Some(0)).unwrap();
+    bench.series.fail(bench.queue);
+    assert_eq!(target(bench.after(100.0).decide(None)), 6);
+    assert!(matches!(bench.after(100.0).decide(None), Err(Undecided::Unseen(Unseen::Stale { .. }))));
+}
+
+#[test]
+fn an_override_beats_the_policy_but_not_a_busy_worker() {
+    let mut bench = Bench::new(no_keep_alive());
+    assert_eq!(target(bench.sees(5, Some(0))), 5);
+    assert_eq!(target(bench.decide(Some(Pin::Workers(12)))), 12);
+    bench.after(1.0).sees(0, Some(3)).unwrap();
+    assert_eq!(target(bench.decide(Some(Pin::Workers(1)))), 3);
+    assert_eq!(target(bench.decide(Some(Pin::Hold))), 3);
+}
+
+#[test]
+fn an_override_answers_for_a_queue_that_cannot_be_seen() {
+    let mut bench = Bench::new(no_keep_alive());
+    assert_eq!(target(bench.decide(Some(Pin::Workers(4)))), 4);
+}
+
+#[test]
+fn jobs_count_what_their_strategy_needs_and_hold_nothing() {
+    for (strategy, wanted) in [(Strategy::Default, 7), (Strategy::Accurate, 4), (Strategy::Eager, 4)] {
+        let mut bench = Bench::new(Policy { mode: Mode::Jobs(strategy), ..Policy::default() });
+        assert_eq!(target(bench.sees(4, Some(3))), wanted, "{strategy:?}");
+        assert!(matches!(
+            bench.after(1.0).sees(0, Some(0)),
+            Err(Undecided::Distrusted(NoFall::ZeroUnconfirmed))
+        ));
+        assert_eq!(target(bench.dry(Some(0))), 0);
+    }
+    let mut bench = Bench::new(Policy { mode: Mode::Jobs(Strategy::Default), ..Policy::default() });
+    assert_eq!(bench.sees(4, None), Err(Undecided::StrategyNeedsInFlight));
+}
+
+#[test]
+fn a_queue_never_seen_with_work_is_flagged() {
+    let decision = Bench::new(Policy::default()).sees(0, Some(0)).unwrap();
+    assert!(decision.why.to_string().ends_with("never_seen"), "{}", decision.why);
+}
+
+proptest! {
+    /// Whatever is seen: between 0 and the cap or at least the floor, 0 or at least the minimum, and
+    /// never below the jobs that are waiting and running while the cap allows.
+    #[test]
+    fn a_target_keeps_floor_cap_minimum_and_demand(
+        steps in prop::collection::vec((0.1..90.0f64, 0u64..60, prop::option::of(0u64..40), any::<bool>()), 1..60),
+        slots in 1u32..5, min in 0u32..6, max in prop::option::of(6u32..30), keep_alive in 0.0..200.0f64,
+    ) {
+        let mut bench = Bench::new(Policy { slots, min, max, keep_alive, ..Policy::default() });
+        let mut last: Option<u32> = None;
+        for (step, waiting, in_flight, fails) in steps {
+            bench.after(step);
+            if fails { bench.series.fail(bench.queue); } else {
+                let sample = Sample { waiting: Some(waiting), in_flight, ..Sample::default() };
+                bench.series.intake(bench.queue, bench.now, &sample, 0);
+            }
+            let view = bench.series.view(bench.queue, bench.now);
+            let floor = view.map_or(0, |view| busy_floor(&view.depth, last));
+            let Ok(decision) = bench.decide(None) else { continue };
+            let demand = demand(&view.unwrap().depth, slots);
+            prop_assert!(decision.target >= floor);
+            prop_assert!(decision.target <= max.unwrap_or(u32::MAX).max(floor));
+            prop_assert!(decision.target == 0 || decision.target >= min.max(1));
+            prop_assert!(decision.target >= demand.min(max.unwrap_or(u32::MAX)));
+            if fails && let Some(last) = last {
+                prop_assert!(decision.target >= last.min(max.unwrap_or(u32::MAX)), "a failed sample lowered the target");
+            }
+            prop_assert_eq!(decision.active(), decision.target >= 1);
+            last = Some(decision.target);
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! One line that says how a target came about.
+
+use std::fmt;
+
+use crate::series::{Depth, Quality};
+
+/// The parts of the line; only what mattered is printed.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Why {
+    /// The target.
+    pub target: u32,
+    /// Which rule led: `reactive`, `jobs`, `override`, `hold`.
+    pub reason: &'static str,
+    /// The numbers believed of the queue; `None` where an override answers for an unseen queue.
+    pub depth: Option<Depth>,
+    /// Slots a worker.
+    pub slots: u32,
+    /// Seconds for which the keep-alive still holds the target above demand.
+    pub hold: Option<f64>,
+    /// Why the target did not fall.
+    pub no_fall: Option<&'static str>,
+    /// The busy floor, where it raised the target.
+    pub floor: Option<u32>,
+    /// The cap, where it lowered the target.
+    pub max: Option<u32>,
+    /// The minimum, where it raised the target.
+    pub min: Option<u32>,
+    /// The queue was never seen with work: its name is probably a typo.
+    pub never_seen: bool,
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "n={} why={}", self.target, self.reason)?;
+        match &self.depth {
+            Some(depth) => write_depth(f, depth)?,
+            None => f.write_str(" Q=? busy=?")?,
+        }
+        if self.slots > 1 {
+            write!(f, " slots={}", self.slots)?;
+        }
+        if let Some(seconds) = self.hold {
+            write!(f, " hold={seconds:.0}s")?;
+        }
+        if let Some(word) = self.no_fall {
+            write!(f, " no_fall={word}")?;
+        }
+        for (name, value) in [("floor", self.floor), ("max", self.max), ("min", self.min)] {
+            if let Some(value) = value {
+                write!(f, " {name}={value}")?;
+            }
+        }
+        if self.never_seen {
+            f.write_str(" never_seen")?;
+        }
+        Ok(())
+    }
+}
+
+fn write_depth(f: &mut fmt::Formatter<'_>, depth: &Depth) -> fmt::Result {
+    write!(f, " Q={}", depth.waiting)?;
+    match (depth.busy_workers, depth.in_flight) {
+        (Some(workers), Some(jobs)) => write!(f, " busy={jobs}/{workers}")?,
+        (None, Some(jobs)) => write!(f, " busy={jobs}")?,
+        _ => f.write_str(" busy=?")?,
+    }
+    for (name, value) in [("stuck", depth.stuck), ("draining", depth.draining)] {
+        if value > 0 {
+            write!(f, " {name}={value}")?;
+        }
+    }
+    match depth.quality {
+        Quality::Exact => Ok(()),
+        Quality::Sampled => f.write_str(" quality=sampled"),
+        Quality::UpperBound => f.write_str(" quality=upper-bound"),
+        Quality::LowerBound => f.write_str(" quality=lower-bound"),
+    }
+}
