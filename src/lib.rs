@@ -4,7 +4,14 @@ pub mod series;
 pub mod sim;
 pub mod sizing;
 
+pub mod answers;
+pub mod clock;
 pub mod config;
+pub mod engine;
+pub mod refs;
+pub mod sampler;
+pub mod scaler;
 pub mod source;
+pub mod telemetry;
 
 pub mod commands;

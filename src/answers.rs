@@ -1,0 +1,115 @@
+//! The published table: what every ref is answered until the next tick.
+//!
+//! gRPC, HTTP, metrics and hints all read it, so what they say of one tick agrees.
+
+use std::{fmt, sync::Arc};
+
+use arc_swap::ArcSwap;
+use tokio::sync::watch;
+
+use crate::{
+    refs::{KnownQueue, RefEntry, RefError},
+    series::{QueueView, Unseen},
+    sizing::{Decision, Undecided},
+};
+
+/// What one tick found; immutable once it is published.
+#[derive(Debug, Default)]
+pub struct Table {
+    /// Number of the tick, from 1; 0 before the first.
+    pub tick: u64,
+    /// When it was made, Unix seconds.
+    pub at: f64,
+    /// A row a ref, by the ref's own row number; a hole where a ref has gone.
+    pub rows: Vec<Option<Row>>,
+    /// A row a queue.
+    pub queues: Vec<QueueRow>,
+}
+
+/// What one ref is answered.
+#[derive(Debug, Clone)]
+pub struct Row {
+    /// The ref.
+    pub entry: Arc<RefEntry>,
+    /// The decision, or why there is none.
+    pub answer: Result<Decision, NoAnswer>,
+}
+
+/// What is known of one queue.
+#[derive(Debug, Clone)]
+pub struct QueueRow {
+    /// The queue.
+    pub queue: Arc<KnownQueue>,
+    /// What is believed of it.
+    pub view: Result<QueueView, Unseen>,
+    /// Why the newest read of it failed, if it did.
+    pub error: Option<Arc<str>>,
+    /// Jobs seen to arrive, where the layout counts them.
+    pub arrivals: Option<u64>,
+    /// Jobs seen to end, where the layout counts them.
+    pub completions: Option<u64>,
+    /// Refs of `mode: workers` that ask for it; more than one each see all of it.
+    pub worker_refs: u32,
+}
+
+/// Why a ref has no number.
+#[derive(Debug, Clone, PartialEq)]
+pub enum NoAnswer {
+    /// Its queue's first read has not come back.
+    FirstSamplePending,
+    /// Not enough is known; with the reason of the newest failed read, if there is one.
+    Undecided(Undecided, Option<Arc<str>>),
+    /// After a reload of the configuration its metadata means nothing any more.
+    Invalid(RefError),
+}
+
+impl fmt::Display for NoAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::FirstSamplePending => f.write_str("the first sample is not there yet"),
+            Self::Undecided(undecided, None) => undecided.fmt(f),
+            Self::Undecided(undecided, Some(error)) => write!(f, "{undecided}: {error}"),
+            Self::Invalid(error) => error.fmt(f),
+        }
+    }
+}
+
+impl Table {
+    /// The row of a ref; `None` where this table is older than the ref.
+    pub fn row(&self, entry: &Arc<RefEntry>) -> Option<&Row> {
+        self.rows.get(entry.row)?.as_ref().filter(|row| Arc::ptr_eq(&row.entry, entry))
+    }
+}
+
+/// The newest table, and word of it.
+#[derive(Debug)]
+pub struct Answers {
+    newest: ArcSwap<Table>,
+    ticks: watch::Sender<u64>,
+}
+
+impl Default for Answers {
+    fn default() -> Self {
+        Self { newest: ArcSwap::from_pointee(Table::default()), ticks: watch::Sender::new(0) }
+    }
+}
+
+impl Answers {
+    /// The newest table. Never waits.
+    pub fn load(&self) -> arc_swap::Guard<Arc<Table>> {
+        self.newest.load()
+    }
+
+    /// A receiver that is woken by every publication.
+    pub fn subscribe(&self) -> watch::Receiver<u64> {
+        self.ticks.subscribe()
+    }
+
+    /// Publishes a table and returns the one before; the engine alone calls this.
+    pub fn publish(&self, table: Arc<Table>) -> Arc<Table> {
+        let tick = table.tick;
+        let before = self.newest.swap(table);
+        self.ticks.send_replace(tick);
+        before
+    }
+}

@@ -1,0 +1,394 @@
+//! The tick: samples in, decisions out, one table published. The only writer of queue and ref state.
+
+mod run;
+
+pub use run::{Event, run};
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+use tokio::sync::watch;
+
+use crate::{
+    answers::{Answers, NoAnswer, QueueRow, Row, Table},
+    config::{Config, source::SourceConfig},
+    refs::{self, Caller, KnownQueue, QueueKey, RefEntry, RefKey, RefSpec, Refs},
+    sampler::{Interest, Reading, Wish},
+    series::{QueueRules, Series, Unseen},
+    sizing::{self, Decision, Pin, RefState, Undecided, Workload},
+    source::{Identity, LayoutIndex, Wanted},
+};
+
+/// Seconds between two looks for refs that nobody asks for any more.
+const EXPIRE_EVERY: f64 = 30.0;
+
+/// Everything that the tick works on.
+pub struct Engine {
+    config: Arc<Config>,
+    refs: Arc<Refs>,
+    answers: Arc<Answers>,
+    series: Series,
+    queues: HashMap<QueueKey, Queue>,
+    active: Vec<Option<ActiveRef>>,
+    interest: BTreeMap<String, watch::Sender<Interest>>,
+    identities: HashMap<String, Identity>,
+    tick: u64,
+    expired_at: f64,
+    /// The table before the newest, to be filled again without allocating.
+    spare: Option<Arc<Table>>,
+    /// Refs that turned active in the tick at hand; told once its table is out.
+    activated: Vec<Arc<RefEntry>>,
+}
+
+/// A queue that some ref asks for.
+struct Queue {
+    known: Arc<KnownQueue>,
+    refs: u32,
+    worker_refs: u32,
+    error: Option<Arc<str>>,
+    /// Whether the first read came back, with whatever result.
+    read: bool,
+}
+
+/// What the engine keeps of a ref.
+struct ActiveRef {
+    entry: Arc<RefEntry>,
+    spec: Result<RefSpec, refs::RefError>,
+    queue: Option<Arc<KnownQueue>>,
+    pin: Option<Pin>,
+    state: RefState,
+    was_active: bool,
+}
+
+impl Engine {
+    /// An engine that knows no queue yet.
+    pub fn new(config: Arc<Config>, refs: Arc<Refs>, answers: Arc<Answers>) -> Self {
+        let mut engine = Self {
+            config: config.clone(),
+            refs,
+            answers,
+            series: Series::default(),
+            queues: HashMap::new(),
+            active: Vec::new(),
+            interest: BTreeMap::new(),
+            identities: HashMap::new(),
+            tick: 0,
+            expired_at: 0.0,
+            spare: None,
+            activated: Vec::new(),
+        };
+        engine.open_sources();
+        engine
+    }
+
+    /// What a source's sampler has to read; changes as refs come and go.
+    pub fn interest(&mut self, source: &str) -> watch::Receiver<Interest> {
+        self.interest
+            .entry(source.to_owned())
+            .or_insert_with(|| watch::Sender::new(Interest::default()))
+            .subscribe()
+    }
+
+    /// Keeps the refs that `watch` names, without KEDA asking for them.
+    pub fn keep_watched(&mut self, now: f64) {
+        let watched = watched(&self.config);
+        self.refs.unwatch_all_but(&watched);
+        for key in watched {
+            let name = key.name.clone();
+            let added = match refs::resolve(&key, &self.config, Caller::Operator) {
+                Ok((spec, _)) => {
+                    self.refs.add(key, spec, Caller::Operator, now).map_err(|error| error.to_string())
+                }
+                Err(error) => Err(error.to_string()),
+            };
+            if let Err(error) = added {
+                tracing::warn!(name, error, "a watched queue is left out");
+            }
+        }
+    }
+
+    /// Takes in a ref that a call has just added. [`Engine::announce`] tells the samplers.
+    pub fn adopt(&mut self, entry: Arc<RefEntry>) {
+        let row = entry.row;
+        if self.active.len() <= row {
+            self.active.resize_with(row + 1, || None);
+        }
+        let spec = Ok(entry.spec.clone());
+        self.active[row] = Some(self.activate(entry, spec, RefState::default(), false));
+    }
+
+    /// Tells the samplers which queues to read.
+    pub fn announce(&mut self) {
+        let mut by_source: BTreeMap<&str, Vec<_>> = BTreeMap::new();
+        for queue in self.queues.values() {
+            by_source.entry(&queue.known.key.source).or_default().push(queue.known.clone());
+        }
+        for (source, sender) in &self.interest {
+            let mut queues = by_source.remove(source.as_str()).unwrap_or_default();
+            queues.sort_unstable_by_key(|queue| queue.index);
+            let Some(config) = self.config.sources.get(source) else { continue };
+            let queues =
+                queues.into_iter().map(|queue| Wish { parts: wanted(config, &queue.key), queue }).collect();
+            sender.send_if_modified(|interest| {
+                let changed = interest.queues != queues;
+                interest.queues = queues;
+                changed
+            });
+        }
+    }
+
+    /// Takes in what a sampler read, or that it could not. Returns whether a ref may have waited for it:
+    /// some queue of it was read for the first time.
+    pub fn absorb(&mut self, reading: Reading) -> bool {
+        let Reading { source, at, interest, result } = reading;
+        let (identity, samples) = match result {
+            Ok(batch) => (batch.identity, Ok(batch.samples)),
+            Err(error) => (None, Err(error)),
+        };
+        self.note_identity(&source, at, identity);
+        let samples: Box<dyn Iterator<Item = _>> = match samples {
+            Ok(samples) => Box::new(samples.into_iter()),
+            Err(error) => Box::new(std::iter::repeat_with(move || Err(error.clone()))),
+        };
+        let mut first = false;
+        for (wish, sample) in interest.queues.iter().zip(samples) {
+            // A queue that was dropped meanwhile, or dropped and added again, is another one.
+            let Some(queue) =
+                self.queues.get_mut(&wish.queue.key).filter(|q| Arc::ptr_eq(&q.known, &wish.queue))
+            else {
+                continue;
+            };
+            first |= !std::mem::replace(&mut queue.read, true);
+            match sample {
+                Ok(sample) => {
+                    queue.error = None;
+                    self.series.intake(wish.queue.index, at, &sample, 0);
+                }
+                Err(error) => {
+                    queue.error = Some(error);
+                    self.series.fail(wish.queue.index);
+                }
+            }
+        }
+        first
+    }
+
+    /// Decides for every ref and publishes the table.
+    pub fn tick(&mut self, now: f64) {
+        if now - self.expired_at >= EXPIRE_EVERY {
+            self.expired_at = now;
+            self.expire(now);
+        }
+        self.tick += 1;
+        let mut table = self.spare.take().and_then(|table| Arc::try_unwrap(table).ok()).unwrap_or_default();
+        self.fill(&mut table, now);
+        self.spare = Some(self.answers.publish(Arc::new(table)));
+        for entry in self.activated.drain(..) {
+            entry.activations.send_modify(|count| *count += 1);
+        }
+    }
+
+    /// Takes a new configuration; what is known of queues and refs stays.
+    pub fn reload(&mut self, config: Arc<Config>, now: f64) {
+        self.config = config;
+        self.open_sources();
+        for row in 0..self.active.len() {
+            let Some(mut active) = self.active[row].take() else { continue };
+            let spec =
+                refs::resolve(&active.entry.key, &self.config, active.entry.caller()).map(|(spec, _)| spec);
+            if spec == active.spec {
+                active.pin = self.config.pin_for(&active.entry.key.namespace, &active.entry.key.name);
+                self.active[row] = Some(active);
+                continue;
+            }
+            // The new place is taken before the old one is left, so that a queue which both want stays.
+            let next = self.activate(active.entry, spec, active.state, active.was_active);
+            self.active[row] = Some(next);
+            self.release(active.queue.as_deref(), active.spec.as_ref().ok());
+        }
+        for queue in self.queues.values() {
+            if let Some(rules) = rules(&self.config, &queue.known.key) {
+                self.series.set_rules(queue.known.index, rules);
+            }
+        }
+        self.keep_watched(now);
+        self.announce();
+    }
+
+    /// Queues known.
+    pub fn queue_count(&self) -> usize {
+        self.queues.len()
+    }
+
+    fn open_sources(&mut self) {
+        for source in self.config.sources.keys() {
+            self.interest.entry(source.clone()).or_insert_with(|| watch::Sender::new(Interest::default()));
+        }
+    }
+
+    fn activate(
+        &mut self,
+        entry: Arc<RefEntry>,
+        spec: Result<RefSpec, refs::RefError>,
+        state: RefState,
+        was_active: bool,
+    ) -> ActiveRef {
+        let queue = spec.as_ref().ok().and_then(|spec| self.claim(spec));
+        let pin = self.config.pin_for(&entry.key.namespace, &entry.key.name);
+        ActiveRef { entry, spec, queue, pin, state, was_active }
+    }
+
+    /// Finds or adds a ref's queue and counts the ref.
+    fn claim(&mut self, spec: &RefSpec) -> Option<Arc<KnownQueue>> {
+        let rules = rules(&self.config, &spec.queue)?;
+        let queue = self.queues.entry(spec.queue.clone()).or_insert_with_key(|key| Queue {
+            known: Arc::new(KnownQueue { key: key.clone(), index: self.series.add(rules) }),
+            refs: 0,
+            worker_refs: 0,
+            error: None,
+            read: false,
+        });
+        queue.refs += 1;
+        queue.worker_refs += u32::from(spec.policy.mode == sizing::Mode::Workers);
+        Some(queue.known.clone())
+    }
+
+    fn release(&mut self, queue: Option<&KnownQueue>, spec: Option<&RefSpec>) {
+        let (Some(known), Some(spec)) = (queue, spec) else { return };
+        let Some(queue) = self.queues.get_mut(&known.key) else { return };
+        queue.refs -= 1;
+        queue.worker_refs -= u32::from(spec.policy.mode == sizing::Mode::Workers);
+        if queue.refs == 0 {
+            self.series.remove(known.index);
+            self.queues.remove(&known.key);
+        }
+    }
+
+    fn expire(&mut self, now: f64) {
+        let gone = self.refs.expire(now);
+        for entry in &gone {
+            if let Some(active) = self.active.get_mut(entry.row).and_then(Option::take) {
+                self.release(active.queue.as_deref(), active.spec.as_ref().ok());
+            }
+            self.refs.free_row(entry.row);
+        }
+        if !gone.is_empty() {
+            self.announce();
+        }
+    }
+
+    fn note_identity(&mut self, source: &str, at: f64, identity: Option<Identity>) {
+        let Some(identity) = identity else { return };
+        let before = self.identities.insert(source.to_owned(), identity.clone());
+        if before.is_none_or(|before| before == identity) {
+            return;
+        }
+        let distrust = self.config.sources.get(source).map_or(0.0, |config| config.distrust);
+        tracing::warn!(
+            source,
+            distrust_seconds = distrust,
+            "the store is not the one it was: no target falls for a while"
+        );
+        for queue in self.queues.values().filter(|queue| queue.known.key.source == source) {
+            self.series.distrust(queue.known.index, at + distrust);
+        }
+    }
+
+    fn fill(&mut self, table: &mut Table, now: f64) {
+        table.tick = self.tick;
+        table.at = now;
+        table.rows.resize_with(self.active.len(), || None);
+        for (active, row) in self.active.iter_mut().zip(&mut table.rows) {
+            let Some(active) = active else {
+                *row = None;
+                continue;
+            };
+            let answer = active.decide(now, &self.series, &self.queues);
+            // Not knowing changes nothing: coming back active is no new activation.
+            if let Ok(decision) = &answer {
+                if decision.active() && !active.was_active {
+                    self.activated.push(active.entry.clone());
+                }
+                active.was_active = decision.active();
+            }
+            match row {
+                Some(row) if Arc::ptr_eq(&row.entry, &active.entry) => row.answer = answer,
+                other => *other = Some(Row { entry: active.entry.clone(), answer }),
+            }
+        }
+        self.fill_queues(table, now);
+    }
+
+    fn fill_queues(&self, table: &mut Table, now: f64) {
+        table.queues.clear();
+        table.queues.extend(self.queues.values().map(|queue| QueueRow {
+            queue: queue.known.clone(),
+            view: self.series.view(queue.known.index, now),
+            error: queue.error.clone(),
+            arrivals: self.series.arrivals(queue.known.index),
+            completions: self.series.completions(queue.known.index),
+            worker_refs: queue.worker_refs,
+        }));
+    }
+}
+
+impl ActiveRef {
+    fn decide(
+        &mut self,
+        now: f64,
+        series: &Series,
+        queues: &HashMap<QueueKey, Queue>,
+    ) -> Result<Decision, NoAnswer> {
+        let spec = self.spec.as_ref().map_err(|error| NoAnswer::Invalid(error.clone()))?;
+        let known = self.queue.as_ref();
+        let view = known.map_or(Err(Unseen::NoSample), |known| series.view(known.index, now));
+        sizing::decide(now, view, Workload::default(), &spec.policy, self.pin, &mut self.state).map_err(
+            |undecided| {
+                let queue = known.and_then(|known| queues.get(&known.key));
+                match (undecided, queue) {
+                    (Undecided::Unseen(Unseen::NoSample), Some(queue)) if !queue.read => {
+                        NoAnswer::FirstSamplePending
+                    }
+                    (undecided, queue) => {
+                        NoAnswer::Undecided(undecided, queue.and_then(|queue| queue.error.clone()))
+                    }
+                }
+            },
+        )
+    }
+}
+
+/// The rules of a queue; `None` where its source or layout is not configured.
+fn rules(config: &Config, key: &QueueKey) -> Option<QueueRules> {
+    let source = config.sources.get(&key.source)?;
+    let layout = source.layouts.iter().find(|layout| layout.name == key.layout)?;
+    Some(QueueRules { max_run: layout.max_run, stale_after: source.stale_after })
+}
+
+/// What a source must read for a queue.
+fn wanted(config: &SourceConfig, key: &QueueKey) -> Vec<Wanted> {
+    let Some(layout) = config.layouts.iter().position(|layout| layout.name == key.layout) else {
+        return Vec::new();
+    };
+    key.names.iter().map(|name| Wanted { layout: LayoutIndex(layout), queue: name.as_str().into() }).collect()
+}
+
+/// The keys of all refs that `watch` names, as KEDA would give them.
+fn watched(config: &Config) -> Vec<RefKey> {
+    let lines =
+        config.sources.values().flat_map(|source| source.watch.iter().map(move |line| (source, line)));
+    lines
+        .map(|(source, line)| {
+            let pairs = [
+                ("source", &source.name),
+                ("layout", &line.layout),
+                ("queue", &line.queue),
+                ("policy", &line.policy),
+            ];
+            let metadata = pairs.map(|(key, value)| (key.to_owned(), value.clone()));
+            RefKey::new(line.workload.namespace.clone(), line.workload.name.clone(), metadata)
+        })
+        .collect()
+}

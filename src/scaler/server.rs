@@ -1,0 +1,146 @@
+//! The gRPC server around the service: TLS, limits, health, reflection, and an end that comes in time.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use tokio::net::TcpListener;
+use tonic::transport::{Certificate, Identity, ServerTlsConfig, server::TcpIncoming};
+use tonic_health::{ServingStatus, server::HealthReporter};
+
+use crate::{
+    config::{GrpcConfig, ServerTls},
+    scaler::{
+        Scaler,
+        pb::{self, external_scaler_server::ExternalScalerServer},
+    },
+};
+
+/// Bytes of a request at most: real ones have hundreds.
+const LARGEST_REQUEST: usize = 64 * 1024;
+
+/// How often a silent client is asked whether it is there, and how long it has to answer.
+const KEEPALIVE: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(10));
+
+/// A handler answers at once or within a second; this is the bound for what nobody thought of.
+const DEADLINE: Duration = Duration::from_millis(2500);
+
+/// How long clients may take to end their calls once the server stops.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Names under which the health service answers.
+const HEALTH_SERVICES: [&str; 4] = ["", "liveness", "readiness", "externalscaler.ExternalScaler"];
+
+/// A server ready to run.
+pub struct Server {
+    scaler: Scaler,
+    config: GrpcConfig,
+    tls: Option<ServerTlsConfig>,
+}
+
+/// Why the server cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// A file of the server's TLS cannot be read.
+    #[error("cannot read {path}: {error}", path = path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// The transport failed: unusable TLS files, or the listener broke.
+    #[error("gRPC: {0}")]
+    Transport(String),
+}
+
+impl Server {
+    /// Reads the TLS files.
+    ///
+    /// # Errors
+    /// Names the file that cannot be read.
+    pub fn new(scaler: Scaler, config: GrpcConfig) -> Result<Self, ServeError> {
+        let tls = config.tls.as_ref().map(tls).transpose()?;
+        Ok(Self { scaler, config, tls })
+    }
+
+    /// Serves until the scaler's stop token is cancelled, then drains for at most five seconds.
+    ///
+    /// # Errors
+    /// When the transport cannot be set up or breaks.
+    pub async fn run(self, listener: TcpListener) -> Result<(), ServeError> {
+        let Self { scaler, config, tls } = self;
+        let stop = scaler.stop.clone();
+        let (health, health_service) = tonic_health::server::health_reporter();
+        report(&health, ServingStatus::Serving).await;
+
+        let mut builder = tonic::transport::Server::builder()
+            .timeout(DEADLINE)
+            .http2_keepalive_interval(Some(KEEPALIVE.0))
+            .http2_keepalive_timeout(Some(KEEPALIVE.1))
+            // KEDA has one connection for everything: a stream for each push trigger, and the calls.
+            .max_concurrent_streams(None);
+        if let Some(age) = config.max_connection_age {
+            builder = builder.max_connection_age(Duration::from_secs_f64(age));
+        }
+        if let Some(tls) = tls {
+            builder = builder.tls_config(tls).map_err(transport)?;
+        }
+        let reflection = config.reflection.then(|| {
+            tonic_reflection::server::Builder::configure()
+                .register_encoded_file_descriptor_set(pb::DESCRIPTOR)
+                .build_v1()
+        });
+        let reflection = reflection.transpose().map_err(|error| ServeError::Transport(error.to_string()))?;
+        let service = ExternalScalerServer::new(scaler).max_decoding_message_size(LARGEST_REQUEST);
+        let router =
+            builder.add_service(health_service).add_service(service).add_optional_service(reflection);
+
+        let serving = router.serve_with_incoming_shutdown(TcpIncoming::from(listener), {
+            let stop = stop.clone();
+            async move {
+                stop.cancelled().await;
+                report(&health, ServingStatus::NotServing).await;
+            }
+        });
+        // hyper waits for connections that never sent a byte: the grace timer does not.
+        let grace = async {
+            stop.cancelled().await;
+            tokio::time::sleep(GRACE).await;
+        };
+        tokio::select! {
+            done = serving => done.map_err(transport),
+            () = grace => {
+                tracing::info!(grace_seconds = GRACE.as_secs(), "some connections did not end in time and are cut");
+                Ok(())
+            }
+        }
+    }
+}
+
+async fn report(health: &HealthReporter, status: ServingStatus) {
+    for service in HEALTH_SERVICES {
+        health.set_service_status(service, status).await;
+    }
+}
+
+fn tls(files: &ServerTls) -> Result<ServerTlsConfig, ServeError> {
+    let identity = Identity::from_pem(read(&files.cert_file)?, read(&files.key_file)?);
+    let config = ServerTlsConfig::new().identity(identity);
+    match &files.client_ca_file {
+        Some(path) => Ok(config.client_ca_root(Certificate::from_pem(read(path)?))),
+        None => Ok(config),
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, ServeError> {
+    fs::read(path).map_err(|error| ServeError::File { path: path.to_owned(), error })
+}
+
+fn transport(error: tonic::transport::Error) -> ServeError {
+    use std::error::Error as _;
+    let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
+    ServeError::Transport(format!("{error}{cause}"))
+}

@@ -1,0 +1,317 @@
+//! Prometheus metrics: counters of the rooms, and a collector that reads the answers at scrape time,
+//! so that a queue or a ref that is gone leaves no series behind.
+
+use std::{collections::HashMap, sync::Arc};
+
+use prometheus::{
+    Encoder as _, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec,
+    Opts, Registry, TextEncoder,
+    core::{Collector, Desc},
+    proto::MetricFamily,
+};
+
+use crate::{
+    answers::{Answers, QueueRow, Row, Table},
+    clock::Clock,
+};
+
+/// Seconds, from a table look-up to a hung backend.
+const SECONDS: &[f64] = &[
+    0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
+];
+
+/// Every metric that rooms count themselves.
+#[derive(Debug, Clone)]
+pub struct Metrics {
+    registry: Registry,
+    /// Calls answered, by method and gRPC code.
+    pub grpc_requests: IntCounterVec,
+    /// Seconds to answer a call, by method.
+    pub grpc_seconds: HistogramVec,
+    /// Streams open, by method.
+    pub grpc_streams: IntGaugeVec,
+    /// Reads of a source, by result: `ok`, `partial` or `error`.
+    pub reads: IntCounterVec,
+    /// Seconds of a read, by source.
+    pub read_seconds: HistogramVec,
+    /// Round trips of a source's last good read.
+    pub read_round_trips: IntGaugeVec,
+    /// Whether a source's last read succeeded.
+    pub source_up: IntGaugeVec,
+    /// Whether the read guard, not the interval, sets a source's pace.
+    pub read_guarded: IntGaugeVec,
+    /// Seconds of a tick.
+    pub tick_seconds: Histogram,
+    /// Seconds by which the last tick came late.
+    pub tick_lag: prometheus::Gauge,
+    /// Reloads of the configuration, by result: `ok` or `error`.
+    pub reloads: IntCounterVec,
+    /// Refs known.
+    pub refs: IntGauge,
+}
+
+impl Metrics {
+    /// Registers every metric, and those that the answers give.
+    pub fn new(answers: Arc<Answers>, clock: Arc<dyn Clock>) -> Self {
+        let metrics = Self {
+            registry: Registry::new(),
+            grpc_requests: counters("foresail_grpc_requests_total", "Calls answered.", &["method", "code"]),
+            grpc_seconds: seconds(
+                "foresail_grpc_request_duration_seconds",
+                "Time to answer a call.",
+                &["method"],
+            ),
+            grpc_streams: gauges("foresail_grpc_streams", "Streams open.", &["method"]),
+            reads: counters(
+                "foresail_source_reads_total",
+                "Reads of a source: ok, partial (some queue failed) or error.",
+                &["source", "result"],
+            ),
+            read_seconds: seconds(
+                "foresail_source_read_duration_seconds",
+                "Time that a read of a source took.",
+                &["source"],
+            ),
+            read_round_trips: gauges(
+                "foresail_source_read_round_trips",
+                "Round trips of the last good read.",
+                &["source"],
+            ),
+            source_up: gauges(
+                "foresail_source_up",
+                "1 when the last read of the source succeeded, else 0.",
+                &["source"],
+            ),
+            read_guarded: gauges(
+                "foresail_source_read_guarded",
+                "1 when reads are so slow that the 5 % guard, not sample_every, sets their pace.",
+                &["source"],
+            ),
+            tick_seconds: Histogram::with_opts(
+                HistogramOpts::new("foresail_tick_duration_seconds", "Time that a tick took.")
+                    .buckets(SECONDS.to_vec()),
+            )
+            .expect(FIXED),
+            tick_lag: prometheus::Gauge::new(
+                "foresail_tick_lag_seconds",
+                "By how much the last tick came late.",
+            )
+            .expect(FIXED),
+            reloads: counters("foresail_config_reloads_total", "Reloads of the configuration.", &["result"]),
+            refs: IntGauge::new("foresail_refs", "References known.").expect(FIXED),
+        };
+        let build = gauges("foresail_build_info", "The version that runs; always 1.", &["version"]);
+        build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        for result in ["ok", "error"] {
+            metrics.reloads.with_label_values(&[result]);
+        }
+        let Self {
+            registry,
+            grpc_requests,
+            grpc_seconds,
+            grpc_streams,
+            reads,
+            read_seconds,
+            read_round_trips,
+            source_up,
+            read_guarded,
+            tick_seconds,
+            tick_lag,
+            reloads,
+            refs,
+        } = &metrics;
+        let all: [Box<dyn Collector>; 14] = [
+            Box::new(build),
+            Box::new(grpc_requests.clone()),
+            Box::new(grpc_seconds.clone()),
+            Box::new(grpc_streams.clone()),
+            Box::new(reads.clone()),
+            Box::new(read_seconds.clone()),
+            Box::new(read_round_trips.clone()),
+            Box::new(source_up.clone()),
+            Box::new(read_guarded.clone()),
+            Box::new(tick_seconds.clone()),
+            Box::new(tick_lag.clone()),
+            Box::new(reloads.clone()),
+            Box::new(refs.clone()),
+            Box::new(TableCollector { answers, clock, described: described() }),
+        ];
+        for collector in all {
+            registry.register(collector).expect("each name is registered once");
+        }
+        let process = prometheus::process_collector::ProcessCollector::for_self();
+        registry.register(Box::new(process)).expect("each name is registered once");
+        metrics
+    }
+
+    /// Everything in Prometheus' text format.
+    pub fn text(&self) -> String {
+        let mut text = Vec::new();
+        match TextEncoder::new().encode(&self.registry.gather(), &mut text) {
+            Ok(()) => String::from_utf8_lossy(&text).into_owned(),
+            Err(error) => format!("# metrics could not be written: {error}\n"),
+        }
+    }
+}
+
+const FIXED: &str = "the name and labels are fixed and valid";
+
+fn counters(name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
+    IntCounterVec::new(Opts::new(name, help), labels).expect(FIXED)
+}
+
+fn gauges(name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
+    IntGaugeVec::new(Opts::new(name, help), labels).expect(FIXED)
+}
+
+fn seconds(name: &str, help: &str, labels: &[&str]) -> HistogramVec {
+    HistogramVec::new(HistogramOpts::new(name, help).buckets(SECONDS.to_vec()), labels).expect(FIXED)
+}
+
+/// Turns the newest table into gauges when Prometheus asks.
+pub struct TableCollector {
+    answers: Arc<Answers>,
+    clock: Arc<dyn Clock>,
+    described: Vec<Desc>,
+}
+
+/// A gauge of the table: its name, what it says, and its value for a row, if known.
+struct Column<R: 'static>(&'static str, &'static str, fn(&R, f64) -> Option<f64>);
+
+const QUEUE_LABELS: &[&str] = &["source", "layout", "queue"];
+const REF_LABELS: &[&str] = &["namespace", "scaledObject", "metric"];
+
+const QUEUE_COLUMNS: &[Column<QueueRow>] = &[
+    Column("foresail_queue_waiting", "Jobs that a worker could take now.", |row, _| {
+        depth(row, |d| Some(d.waiting as f64))
+    }),
+    Column("foresail_queue_in_flight", "Jobs held by workers.", |row, _| {
+        depth(row, |d| d.in_flight.map(|n| n as f64))
+    }),
+    Column("foresail_queue_stuck", "Jobs in flight whose worker is lost.", |row, _| {
+        depth(row, |d| Some(d.stuck as f64))
+    }),
+    Column("foresail_queue_scheduled", "Jobs that become ready later.", |row, _| {
+        depth(row, |d| d.scheduled.map(|n| n as f64))
+    }),
+    Column("foresail_queue_oldest_age_seconds", "Age of the oldest waiting job.", |row, _| {
+        depth(row, |d| d.oldest_age)
+    }),
+    Column("foresail_queue_sample_age_seconds", "Age of the last good sample.", |row, _| {
+        row.view.as_ref().ok().map(|view| view.age)
+    }),
+    Column(
+        "foresail_queue_unknown",
+        "1 when nothing may be believed of the queue (never read, or stale).",
+        |row, _| Some(f64::from(u8::from(row.view.is_err()))),
+    ),
+    Column(
+        "foresail_queue_never_seen",
+        "1 when the queue was read and never seen to exist: its name is probably a typo.",
+        |row, _| row.view.as_ref().ok().map(|view| f64::from(u8::from(!view.ever_seen))),
+    ),
+    Column(
+        "foresail_queue_arrivals",
+        "Jobs seen to arrive since the start, where the layout counts them.",
+        |row, _| row.arrivals.map(|n| n as f64),
+    ),
+    Column(
+        "foresail_queue_completions",
+        "Jobs seen to end since the start, where the layout counts them.",
+        |row, _| row.completions.map(|n| n as f64),
+    ),
+];
+
+const REF_COLUMNS: &[Column<Row>] = &[
+    Column("foresail_ref_target", "Workers wanted: what KEDA is told.", |row, _| {
+        row.answer.as_ref().ok().map(|d| f64::from(d.target))
+    }),
+    Column("foresail_ref_reactive", "Workers wanted without any forecast.", |row, _| {
+        row.answer.as_ref().ok().map(|d| f64::from(d.reactive))
+    }),
+    Column("foresail_ref_active", "1 when KEDA is told that the ref is active.", |row, _| {
+        row.answer.as_ref().ok().map(|d| f64::from(u8::from(d.active())))
+    }),
+    Column("foresail_ref_unavailable", "1 when KEDA is told UNAVAILABLE or INVALID_ARGUMENT.", |row, _| {
+        Some(f64::from(u8::from(row.answer.is_err())))
+    }),
+    Column("foresail_ref_last_asked_seconds", "Seconds since KEDA last asked.", |row, now| {
+        Some((now - row.entry.last_seen()).max(0.0))
+    }),
+];
+
+/// Names and words of the gauges that come from the table, for the docs.
+pub(super) fn table_metrics() -> impl Iterator<Item = (&'static str, &'static str, &'static [&'static str])> {
+    let queues = QUEUE_COLUMNS.iter().map(|column| (column.0, column.1, QUEUE_LABELS));
+    queues.chain(REF_COLUMNS.iter().map(|column| (column.0, column.1, REF_LABELS)))
+}
+
+fn described() -> Vec<Desc> {
+    table_metrics()
+        .map(|(name, help, labels)| {
+            let labels = labels.iter().map(|label| (*label).to_owned()).collect();
+            Desc::new(name.to_owned(), help.to_owned(), labels, HashMap::new()).expect(FIXED)
+        })
+        .collect()
+}
+
+impl Collector for TableCollector {
+    fn desc(&self) -> Vec<&Desc> {
+        self.described.iter().collect()
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        let (table, now) = (self.answers.load(), self.clock.now());
+        let queues = table.queues.iter().map(|row| {
+            let key = &row.queue.key;
+            (row, [key.source.clone(), key.layout.clone(), key.queue()])
+        });
+        let mut families = families(QUEUE_COLUMNS, QUEUE_LABELS, &queues.collect::<Vec<_>>(), now);
+        let refs: Vec<_> =
+            newest_refs(&table).into_iter().map(|(labels, row)| (row, labels.map(str::to_owned))).collect();
+        families.extend(self::families(REF_COLUMNS, REF_LABELS, &refs, now));
+        families
+    }
+}
+
+fn families<R>(
+    columns: &[Column<R>],
+    labels: &[&str],
+    rows: &[(&R, [String; 3])],
+    now: f64,
+) -> Vec<MetricFamily> {
+    let mut families = Vec::new();
+    for Column(name, help, value) in columns {
+        let gauge = GaugeVec::new(Opts::new(*name, *help), labels).expect(FIXED);
+        for (row, [a, b, c]) in rows {
+            if let Some(value) = value(row, now) {
+                gauge.with_label_values(&[a, b, c]).set(value);
+            }
+        }
+        families.extend(gauge.collect());
+    }
+    families
+}
+
+/// Refs by their labels. An edited trigger leaves its former self behind for a while: of two with the
+/// same labels the one that was asked for last counts.
+fn newest_refs(table: &Table) -> HashMap<[&str; 3], &Row> {
+    let mut newest: HashMap<[&str; 3], &Row> = HashMap::new();
+    for row in table.rows.iter().flatten() {
+        let key =
+            [row.entry.key.namespace.as_str(), row.entry.key.name.as_str(), row.entry.metric_name.as_str()];
+        newest
+            .entry(key)
+            .and_modify(|known| {
+                if row.entry.last_seen() > known.entry.last_seen() {
+                    *known = row
+                }
+            })
+            .or_insert(row);
+    }
+    newest
+}
+
+fn depth(row: &QueueRow, value: fn(&crate::series::Depth) -> Option<f64>) -> Option<f64> {
+    row.view.as_ref().ok().and_then(|view| value(&view.depth))
+}
