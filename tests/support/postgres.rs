@@ -38,14 +38,14 @@ pub struct PostgresBuilder {
 }
 
 impl PostgresBuilder {
-    /// One line of postgresql.conf.
+    /// One line of `postgresql.conf`.
     #[must_use]
     pub fn setting(mut self, line: &str) -> Self {
         self.settings.push(line.to_owned());
         self
     }
 
-    /// One line of pg_hba.conf; all that are given stand in place of "every host connection is trusted".
+    /// One line of `pg_hba.conf`; all that are given stand in place of "every host connection is trusted".
     #[must_use]
     pub fn access(mut self, line: &str) -> Self {
         self.access.push(line.to_owned());

@@ -103,13 +103,16 @@ impl Process {
         loop {
             assert!(self.is_running(), "{} ended while starting; it printed:\n{}", self.name, self.output());
             let left = deadline.saturating_duration_since(Instant::now());
-            match tokio::time::timeout(left, ready()).await {
-                Ok(true) => return,
-                Ok(false) => tokio::time::sleep(POLL).await,
-                Err(_) => {
-                    panic!("{} was not ready after {PATIENCE:?}; it printed:\n{}", self.name, self.output())
-                }
+            if tokio::time::timeout(left, ready()).await.unwrap_or(false) {
+                return;
             }
+            assert!(
+                !left.is_zero(),
+                "{} was not ready after {PATIENCE:?}; it printed:\n{}",
+                self.name,
+                self.output()
+            );
+            tokio::time::sleep(POLL).await;
         }
     }
 }
@@ -125,11 +128,11 @@ pub async fn wait_until(what: &str, deadline: Duration, mut condition: impl Asyn
     let started = Instant::now();
     loop {
         let left = deadline.saturating_sub(started.elapsed());
-        match tokio::time::timeout(left, condition()).await {
-            Ok(true) => return,
-            Ok(false) if !left.is_zero() => tokio::time::sleep(POLL).await,
-            _ => panic!("waited {deadline:?} in vain until {what}"),
+        if tokio::time::timeout(left, condition()).await.unwrap_or(false) {
+            return;
         }
+        assert!(!left.is_zero(), "waited {deadline:?} in vain until {what}");
+        tokio::time::sleep(POLL).await;
     }
 }
 

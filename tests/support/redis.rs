@@ -39,7 +39,7 @@ pub struct RedisBuilder {
 }
 
 impl RedisBuilder {
-    /// One line of redis.conf.
+    /// One line of `redis.conf`.
     #[must_use]
     pub fn line(mut self, line: impl Into<String>) -> Self {
         self.lines.push(line.into());
