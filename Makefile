@@ -1,0 +1,31 @@
+# What a contributor runs. `make` alone lists it.
+
+.DEFAULT_GOAL := help
+.PHONY: help test servers lint docs audit demo bench
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+test: servers ## every test, with real servers (installs them on Debian where they are missing)
+	cargo test --workspace --locked
+
+servers: ## only look for the servers that the tests start, and install them on Debian
+	@scripts/test-servers
+
+lint: ## formatting and clippy, warnings are errors
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+docs: ## the code's documentation, warnings are errors
+	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --workspace --locked
+
+audit: ## licences, banned crates and sources of all dependencies (deny.toml)
+	@command -v cargo-deny >/dev/null || { \
+		echo "cargo-deny is missing: install it with \`cargo install cargo-deny --locked\`" >&2; exit 1; }
+	cargo deny --all-features --locked check bans licenses sources
+
+demo: ## a week of real jobs through the whole loop, no servers needed
+	cargo run --release --locked -- demo
+
+bench: ## what the harness can do; then e.g. `make bench ARGS="tick"`
+	cargo run --release --locked --package foresail-bench -- $(or $(ARGS),--help)
