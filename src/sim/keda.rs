@@ -4,6 +4,8 @@
 //! Facts from KEDA's `pkg/scaling` and `pkg/fallback`. KEDA itself moves only between 0 (or idle) and the
 //! minimum, by `IsActive`; all else is the HPA's, by the metric. The HPA keeps name and target of the specs
 //! that it was built from, and reads the first of them; polls look at all.
+//!
+//! Not modelled: several triggers, scaling modifiers, cached metrics, pauses, `StreamMetricSpec`.
 
 use super::hpa::{Behavior, Controller, Hpa, HpaSpec, Target};
 use super::quantity::Milli;
