@@ -99,11 +99,3 @@ impl Scaler for ListLength {
         }
     }
 }
-
-impl Value {
-    /// A value in both of its forms; the integer is rounded up, so that it never says less.
-    #[expect(clippy::cast_possible_truncation, reason = "`as` saturates")]
-    pub const fn of(value: f64) -> Self {
-        Self { int: value.ceil() as i64, float: value }
-    }
-}

@@ -54,7 +54,7 @@ mod tests {
 
     #[test]
     fn a_float_is_rounded_to_thousandths_as_go_formats_it() {
-        // 0.0005 and 2.5e-3 + 5e-4 are not exact in binary, 0.0625 is: its tie goes to the even digit.
+        // 0.0625 and 0.1875 are exact in binary: their ties go to the even digit.
         for (value, thousandths) in [
             (22.222, 22_222),
             (0.0004, 0),

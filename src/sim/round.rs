@@ -177,6 +177,12 @@ impl Spec {
 }
 
 impl Value {
+    /// A value in both of its forms; the integer is rounded up, so that it never says less.
+    #[expect(clippy::cast_possible_truncation, reason = "`as` saturates")]
+    pub const fn of(value: f64) -> Self {
+        Self { int: value.ceil() as i64, float: value }
+    }
+
     /// The value that KEDA of this generation gives to the HPA.
     pub fn quantity(&self, generation: Generation) -> Milli {
         generation.quantity(self.int, self.float)

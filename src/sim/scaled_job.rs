@@ -19,8 +19,8 @@ pub struct ScaledJob {
 pub struct ScaledJobSpec {
     /// `minReplicaCount`.
     pub min: u32,
-    /// `maxReplicaCount`.
-    pub max: u32,
+    /// `maxReplicaCount`; where it is not set, 100 Jobs beyond the minimum.
+    pub max: Option<u32>,
     /// `pollingInterval`, seconds.
     pub polling_interval: f64,
     /// `scalingStrategy.strategy`.
@@ -59,11 +59,14 @@ pub struct Jobs {
     pub pending: u32,
 }
 
+/// Jobs beyond the minimum where no maximum is set.
+const DEFAULT_MAX: i64 = 100;
+
 impl Default for ScaledJobSpec {
     fn default() -> Self {
         Self {
             min: 0,
-            max: 100,
+            max: None,
             polling_interval: 30.0,
             strategy: Strategy::default(),
             metric_type: MetricType::default(),
@@ -127,12 +130,12 @@ impl ScaledJobSpec {
     /// How many Jobs KEDA creates for a queue of this length, of which one Job is to take `target`. `active`:
     /// the trigger is active and its queue is not empty.
     pub fn jobs_to_create(&self, queue: f64, target: f64, active: bool, jobs: Jobs) -> u32 {
-        let (min, running, pending) = (i64::from(self.min), i64::from(jobs.running), i64::from(jobs.pending));
+        let (min, most) = self.limits();
+        let (running, pending) = (i64::from(jobs.running), i64::from(jobs.pending));
         if !active && min == 0 {
             return 0;
         }
         let queue = if active { queue } else { 0.0 };
-        let most = (i64::from(self.max) - min).max(0);
         let scale = if target > 0.0 { ceil((queue / target).min(most as f64)) } else { 0 };
         let (scale_to, effective) = if running < min {
             (min - running, min - running)
@@ -150,6 +153,15 @@ impl ScaledJobSpec {
             }
         };
         u32::try_from(scale_to.min(effective.max(0)).max(0)).unwrap_or(u32::MAX)
+    }
+
+    /// Fewest Jobs, and most beyond those; a minimum above the maximum counts as the maximum, for both.
+    fn limits(&self) -> (i64, i64) {
+        match self.max {
+            None => (self.min.into(), DEFAULT_MAX),
+            Some(max) if self.min > max => (max.into(), max.into()),
+            Some(max) => (self.min.into(), (max - self.min).into()),
+        }
     }
 }
 

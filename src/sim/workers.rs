@@ -129,9 +129,14 @@ impl WorkerPool {
                 break;
             }
             self.pass(at);
-            match self.events.pop_if_due(at) {
-                Some(event) => self.happen(event),
-                None => self.arrive(),
+            // Of one instant, what ends comes before what arrives.
+            match self.events.peek() {
+                Some(Reverse(event)) if event.at <= at => {
+                    let event = *event;
+                    self.events.pop();
+                    self.happen(event);
+                }
+                _ => self.arrive(),
             }
         }
         self.pass(to);
@@ -330,21 +335,6 @@ impl WorkerPool {
 
     fn expect(&mut self, at: f64, worker: usize, kind: EventKind) {
         self.events.push(Reverse(Event { at, worker, kind }));
-    }
-}
-
-/// Events by time.
-trait Due {
-    /// Takes the first event, where it is due by `at`.
-    fn pop_if_due(&mut self, at: f64) -> Option<Event>;
-}
-
-impl Due for BinaryHeap<Reverse<Event>> {
-    fn pop_if_due(&mut self, at: f64) -> Option<Event> {
-        if self.peek()?.0.at > at {
-            return None;
-        }
-        self.pop().map(|event| event.0)
     }
 }
 

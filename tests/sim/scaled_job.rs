@@ -29,38 +29,42 @@ fn each_strategy_creates_what_its_formula_says() {
     // Strategy, minimum, maximum, queue, target, running (pending included), pending, Jobs created.
     for (strategy, min, max, queue, target, running, pending, created) in [
         // Queue with what runs: 7 wanted, 3 there.
-        (Strategy::Default, 0, 100, 7.0, 1.0, 3, 0, 4),
+        (Strategy::Default, 0, Some(100), 7.0, 1.0, 3, 0, 4),
         // Queue without what runs: three too few.
-        (Strategy::Default, 0, 100, 4.0, 1.0, 3, 0, 1),
-        (Strategy::Default, 0, 100, 3.0, 1.0, 5, 0, 0),
-        (Strategy::Default, 0, 10, 50.0, 1.0, 4, 0, 6),
+        (Strategy::Default, 0, Some(100), 4.0, 1.0, 3, 0, 1),
+        (Strategy::Default, 0, Some(100), 3.0, 1.0, 5, 0, 0),
+        (Strategy::Default, 0, Some(10), 50.0, 1.0, 4, 0, 6),
         // ceil(min(7 / 2, 100)) = 4.
-        (Strategy::Default, 0, 100, 7.0, 2.0, 0, 0, 4),
-        (Strategy::Default, 0, 100, 0.4, 1.0, 0, 0, 1),
+        (Strategy::Default, 0, Some(100), 7.0, 2.0, 0, 0, 4),
+        (Strategy::Default, 0, Some(100), 0.4, 1.0, 0, 0, 1),
         // Never more than ceil(queue), however small the target.
-        (Strategy::Default, 0, 100, 3.0, 0.1, 0, 0, 3),
+        (Strategy::Default, 0, Some(100), 3.0, 0.1, 0, 0, 3),
         // The minimum is filled first, whatever the queue says; then it counts as not there.
-        (Strategy::Default, 3, 100, 9.0, 1.0, 1, 0, 2),
-        (Strategy::Default, 3, 100, 9.0, 1.0, 5, 0, 7),
-        (Strategy::Default, 3, 10, 50.0, 1.0, 3, 0, 7),
+        (Strategy::Default, 3, Some(100), 9.0, 1.0, 1, 0, 2),
+        (Strategy::Default, 3, Some(100), 9.0, 1.0, 5, 0, 7),
+        (Strategy::Default, 3, Some(10), 50.0, 1.0, 3, 0, 7),
+        // Where no maximum is set, it is 100 beyond the minimum; one below the minimum replaces it.
+        (Strategy::Default, 3, None, 500.0, 1.0, 3, 0, 100),
+        (Strategy::Default, 9, Some(5), 50.0, 1.0, 4, 0, 1),
+        (Strategy::Default, 9, Some(5), 50.0, 1.0, 5, 0, 5),
         // 10 - 2 - int(5 * 0.5) = 6.
-        (CUSTOM, 0, 100, 10.0, 1.0, 5, 0, 6),
-        (CUSTOM, 0, 100, 2.0, 1.0, 5, 0, 0),
+        (CUSTOM, 0, Some(100), 10.0, 1.0, 5, 0, 6),
+        (CUSTOM, 0, Some(100), 2.0, 1.0, 5, 0, 0),
         // 9 waiting, 2 of the running ones pending: 9 - 2.
-        (Strategy::Accurate, 0, 100, 9.0, 1.0, 4, 2, 7),
+        (Strategy::Accurate, 0, Some(100), 9.0, 1.0, 4, 2, 7),
         // 9 + 4 - 2 = 11 > 10: what is free under the maximum.
-        (Strategy::Accurate, 0, 10, 9.0, 1.0, 4, 2, 6),
+        (Strategy::Accurate, 0, Some(10), 9.0, 1.0, 4, 2, 6),
         // 8 + 4 - 2 = 10 is not above 10: 8 - 2.
-        (Strategy::Accurate, 0, 10, 8.0, 1.0, 4, 2, 6),
-        (Strategy::Accurate, 0, 100, 1.0, 1.0, 4, 2, 0),
+        (Strategy::Accurate, 0, Some(10), 8.0, 1.0, 4, 2, 6),
+        (Strategy::Accurate, 0, Some(100), 1.0, 1.0, 4, 2, 0),
         // min(10 - 3 - 1, 4) = 4, and the queue's length does not limit it.
-        (Strategy::Eager, 0, 10, 4.0, 1.0, 3, 1, 4),
-        (Strategy::Eager, 0, 10, 9.0, 1.0, 3, 1, 6),
-        (Strategy::Eager, 0, 10, 3.0, 0.5, 0, 0, 6),
+        (Strategy::Eager, 0, Some(10), 4.0, 1.0, 3, 1, 4),
+        (Strategy::Eager, 0, Some(10), 9.0, 1.0, 3, 1, 6),
+        (Strategy::Eager, 0, Some(10), 3.0, 0.5, 0, 0, 6),
     ] {
         let spec = ScaledJobSpec { min, max, strategy, ..ScaledJobSpec::default() };
         let found = spec.jobs_to_create(queue, target, queue > 0.0, Jobs { running, pending });
-        assert_eq!(found, created, "{strategy:?} {min}..{max} queue {queue}/{target} {running}/{pending}");
+        assert_eq!(found, created, "{strategy:?} {min}..{max:?} queue {queue}/{target} {running}/{pending}");
     }
 }
 
