@@ -1,1 +1,30 @@
-//! The one model of KEDA, the HPA, workers and job logs; pure, deterministic.
+//! The one model of KEDA, the HPA, workers and job logs; pure and deterministic.
+//!
+//! Nothing here calls anybody, waits, or reads a clock. The models say what is due and when; a driver (the
+//! demo over real gRPC, the contract tests, the simulator) makes the call and hands the answer back. Time is
+//! an argument: `f64`, Unix seconds.
+//!
+//! - [`job_log`]: the jobs of a log, cut and scaled
+//! - [`workers`]: workers that a `ReplicaSet` starts and removes, and the jobs that they run
+//! - [`quantity`]: Kubernetes quantities, in thousandths
+//! - [`hpa`]: metric to replicas
+//! - [`round`]: the calls of one visit of KEDA to an external scaler, in their order
+//! - [`keda`]: a ScaledObject: when KEDA visits, and what it does with the answers
+//! - [`scaled_job`]: a ScaledJob: how many Jobs KEDA creates
+//! - [`closed_loop`]: all of it on virtual time, for whoever answers synchronously
+
+pub mod job_log;
+
+pub mod workers;
+
+pub mod quantity;
+
+pub mod hpa;
+
+pub mod round;
+
+pub mod keda;
+
+pub mod scaled_job;
+
+pub mod closed_loop;
