@@ -100,6 +100,12 @@ impl Answers {
         self.newest.load()
     }
 
+    /// The newest table, to be kept for longer than a look: while it is, the engine cannot fill it anew
+    /// and has to allocate.
+    pub fn load_newest(&self) -> Arc<Table> {
+        self.newest.load_full()
+    }
+
     /// A receiver that is woken by every publication.
     pub fn subscribe(&self) -> watch::Receiver<u64> {
         self.ticks.subscribe()

@@ -1,10 +1,17 @@
 //! What the binary can do; each command wires the rooms that it needs.
 
+mod check;
+mod connect;
 mod decide;
+mod explain;
+mod serve;
 
 use std::{path::PathBuf, process::ExitCode};
 
-use clap::{Parser, Subcommand};
+use anyhow::Result;
+use clap::{Args, Parser, Subcommand};
+
+use crate::telemetry::{self, LogFormat};
 
 /// A predictive KEDA external scaler for scientific job queues in Redis and Postgres.
 #[derive(Debug, Parser)]
@@ -16,6 +23,29 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Answer KEDA: sample the queues, decide, serve gRPC and HTTP.
+    Serve {
+        /// The configuration (YAML).
+        #[arg(long, value_name = "FILE", env = "FORESAIL_CONFIG")]
+        config: PathBuf,
+        #[command(flatten)]
+        log: Log,
+    },
+    /// Connect, read every queue once, and say what is wrong.
+    Check {
+        /// The configuration (YAML).
+        #[arg(long, value_name = "FILE", env = "FORESAIL_CONFIG")]
+        config: PathBuf,
+    },
+    /// Say what a running Foresail answers for a ScaledObject or ScaledJob, and why.
+    Explain {
+        /// The object, as NAMESPACE/NAME.
+        #[arg(value_name = "NAMESPACE/NAME")]
+        name: String,
+        /// Where Foresail's `http.listen` is reached.
+        #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
+        http: String,
+    },
     /// Decide as a filter: one queue and one ref, JSON lines in, JSON lines out.
     Decide {
         /// A file (YAML) that holds one policy: the keys that stand under a name in `policies:`.
@@ -24,11 +54,34 @@ enum Command {
     },
 }
 
+#[derive(Debug, Args)]
+struct Log {
+    /// How a log line looks.
+    #[arg(long, value_name = "FORMAT", default_value = "plain", env = "FORESAIL_LOG_FORMAT")]
+    log_format: LogFormat,
+    /// What is logged, such as info or foresail=debug,warn.
+    #[arg(long, value_name = "FILTER", default_value = "info", env = "FORESAIL_LOG")]
+    log_level: String,
+}
+
 impl Cli {
     /// Runs the command that was asked for.
     pub fn run(self) -> ExitCode {
-        match self.command {
-            Command::Decide { policy } => decide::run(policy.as_deref()),
-        }
+        let result = match self.command {
+            Command::Serve { config, log } => serve(&config, &log),
+            Command::Check { config } => check::run(&config),
+            Command::Explain { name, http } => explain::run(&name, &http).map(|()| ExitCode::SUCCESS),
+            Command::Decide { policy } => Ok(decide::run(policy.as_deref())),
+        };
+        result.unwrap_or_else(|error| {
+            eprintln!("foresail: {error:#}");
+            ExitCode::FAILURE
+        })
     }
+}
+
+fn serve(config: &std::path::Path, log: &Log) -> Result<ExitCode> {
+    telemetry::start_logging(log.log_format, &log.log_level).map_err(anyhow::Error::msg)?;
+    serve::run(config)?;
+    Ok(ExitCode::SUCCESS)
 }

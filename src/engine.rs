@@ -24,6 +24,9 @@ use crate::{
 /// Seconds between two looks for refs that nobody asks for any more.
 const EXPIRE_EVERY: f64 = 30.0;
 
+/// By source, what its sampler has to read.
+pub type Interests = BTreeMap<String, watch::Receiver<Interest>>;
+
 /// Everything that the tick works on.
 pub struct Engine {
     config: Arc<Config>,
@@ -83,12 +86,9 @@ impl Engine {
         engine
     }
 
-    /// What a source's sampler has to read; changes as refs come and go.
-    pub fn interest(&mut self, source: &str) -> watch::Receiver<Interest> {
-        self.interest
-            .entry(source.to_owned())
-            .or_insert_with(|| watch::Sender::new(Interest::default()))
-            .subscribe()
+    /// What each source's sampler has to read; changes as refs come and go.
+    pub fn interests(&self) -> Interests {
+        self.interest.iter().map(|(source, sender)| (source.clone(), sender.subscribe())).collect()
     }
 
     /// Keeps the refs that `watch` names, without KEDA asking for them.
@@ -223,6 +223,7 @@ impl Engine {
     }
 
     fn open_sources(&mut self) {
+        self.interest.retain(|source, _| self.config.sources.contains_key(source));
         for source in self.config.sources.keys() {
             self.interest.entry(source.clone()).or_insert_with(|| watch::Sender::new(Interest::default()));
         }

@@ -8,9 +8,11 @@ pub mod answers;
 pub mod clock;
 pub mod config;
 pub mod engine;
+pub mod http;
 pub mod refs;
 pub mod sampler;
 pub mod scaler;
+pub mod shutdown;
 pub mod source;
 pub mod telemetry;
 

@@ -8,7 +8,14 @@ pub use server::{ServeError, Server};
 pub use service::Scaler;
 
 /// KEDA's protocol, generated from `proto/externalscaler.proto`.
-#[expect(missing_docs, clippy::pedantic, unreachable_pub, reason = "generated code")]
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    unused_qualifications,
+    clippy::all,
+    clippy::pedantic,
+    reason = "generated code"
+)]
 pub mod pb {
     tonic::include_proto!("externalscaler");
 

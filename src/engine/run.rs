@@ -8,7 +8,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{clock::Clock, config::Config, engine::Engine, refs::RefEntry, sampler::Reading};
+use crate::{
+    clock::Clock,
+    config::Config,
+    engine::{Engine, Interests},
+    refs::RefEntry,
+    sampler::Reading,
+};
 
 /// Seconds between two ticks.
 const TICK: f64 = 1.0;
@@ -23,8 +29,8 @@ pub enum Event {
     Ref(Arc<RefEntry>),
     /// A sampler read its source, or could not.
     Reading(Reading),
-    /// A new configuration holds; the sender is told once it does.
-    Reload(Arc<Config>, Sender<()>),
+    /// A new configuration; once it holds, the sender is told what the samplers have to read.
+    Reload(Arc<Config>, Sender<Interests>),
     /// The process ends.
     Stop,
 }
@@ -82,7 +88,7 @@ pub fn run(
                 engine.reload(config, clock.now());
                 next_tick = clock.now();
                 // Whoever asked may have gone.
-                let _ = done.send(());
+                let _ = done.send(engine.interests());
             }
             Ok(Event::Stop) | Err(RecvTimeoutError::Disconnected) => return,
             Err(RecvTimeoutError::Timeout) => {}

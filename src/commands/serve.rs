@@ -1,0 +1,212 @@
+//! `foresail serve`: every room wired, with threads by role.
+//!
+//! gRPC has a thread of its own, the engine another; everything that waits for backends or scrapes
+//! shares the io runtime. So neither a slow backend nor a long tick touches an answer.
+
+mod sources;
+mod watch_file;
+
+use std::{
+    net::SocketAddr,
+    path::Path,
+    sync::{
+        Arc,
+        mpsc::{self, Sender},
+    },
+    thread,
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result};
+use arc_swap::ArcSwap;
+use tokio::{net::TcpListener, runtime};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    answers::Answers,
+    clock::{Clock, WallClock},
+    commands::serve::sources::Sources,
+    config::Config,
+    engine::{self, Engine, Event},
+    http::{Http, Readiness},
+    refs::Refs,
+    sampler::{Heard, ReadCost, Reading},
+    scaler::{Scaler, Server},
+    shutdown,
+    telemetry::Metrics,
+};
+
+/// How long the first pass over all sources may keep the process from being ready.
+const FIRST_PASS: Duration = Duration::from_secs(10);
+
+/// Threads of the io runtime: samplers, HTTP and signals share them.
+const IO_THREADS: usize = 2;
+
+/// What the rooms share.
+struct Shared {
+    config: Arc<ArcSwap<Config>>,
+    answers: Arc<Answers>,
+    clock: Arc<dyn Clock>,
+    metrics: Metrics,
+    ready: Arc<Readiness>,
+    events: Sender<Event>,
+    stop: CancellationToken,
+}
+
+/// Serves until a signal.
+pub(super) fn run(path: &Path) -> Result<()> {
+    let config = Arc::new(Config::load(path)?);
+    let clock: Arc<dyn Clock> = Arc::new(WallClock::new());
+    let answers = Arc::new(Answers::default());
+    let metrics = Metrics::new(answers.clone(), clock.clone());
+    let (events, inbox) = mpsc::channel();
+    let refs = Arc::new(Refs::new({
+        let events = events.clone();
+        // The engine outlives every caller; a send fails only while the process ends.
+        move |entry| drop(events.send(Event::Ref(entry)))
+    }));
+    let shared = Arc::new(Shared {
+        config: Arc::new(ArcSwap::new(config.clone())),
+        answers: answers.clone(),
+        clock: clock.clone(),
+        metrics: metrics.clone(),
+        ready: Arc::default(),
+        events: events.clone(),
+        stop: CancellationToken::new(),
+    });
+
+    let io = runtime::Builder::new_multi_thread()
+        .worker_threads(IO_THREADS)
+        .thread_name("io")
+        .enable_all()
+        .build()?;
+    let grpc_listener = bind("grpc.listen", config.grpc.listen)?;
+    let http_listener = bind("http.listen", config.http.listen)?;
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        config = %path.display(),
+        grpc = %grpc_listener.local_addr()?,
+        http = %http_listener.local_addr()?,
+        tls = config.grpc.tls.is_some(),
+        sources = config.sources.len(),
+        "foresail serves"
+    );
+
+    let scaler = Scaler::new(
+        refs.clone(),
+        answers.clone(),
+        shared.config.clone(),
+        clock.clone(),
+        metrics.clone(),
+        shared.stop.clone(),
+    );
+    let server = Server::new(scaler, config.grpc.clone())?;
+    let engine = Engine::new(config.clone(), refs.clone(), answers.clone());
+    let mut sources = Sources::new(shared.clone(), io.handle().clone());
+    sources.start_missing(&engine.interests(), &config)?;
+
+    let engine_thread = spawn("engine", &shared.stop, {
+        let (clock, metrics, refs) = (clock.clone(), metrics.clone(), refs.clone());
+        move || {
+            engine::run(engine, &inbox, clock.as_ref(), |cost| {
+                metrics.tick_seconds.observe(cost.seconds);
+                metrics.tick_lag.set(cost.lag);
+                metrics.refs.set(i64::try_from(refs.len()).unwrap_or(i64::MAX));
+            });
+            Ok(())
+        }
+    })?;
+    let grpc_thread = spawn("grpc", &shared.stop, move || {
+        let runtime = runtime::Builder::new_current_thread().thread_name("grpc").enable_all().build()?;
+        runtime.block_on(async { anyhow::Ok(server.run(TcpListener::from_std(grpc_listener)?).await?) })
+    })?;
+
+    let http = Http::new(answers, metrics, clock, shared.ready.clone());
+    io.block_on(async {
+        tokio::spawn(http.run(TcpListener::from_std(http_listener)?, shared.stop.child_token()));
+        tokio::spawn(first_pass(shared.clone()));
+        tokio::spawn(watch_file::run(path.to_owned(), shared.clone(), sources));
+        tokio::select! {
+            signal = shutdown::requested() => signal.context("signals")?,
+            () = shared.stop.cancelled() => tracing::error!("a thread ended by itself: stopping"),
+        }
+        anyhow::Ok(())
+    })?;
+
+    shared.ready.stopping();
+    shared.stop.cancel();
+    let grpc = join("grpc", grpc_thread);
+    // The engine may have ended by itself: then nobody takes the word to stop.
+    let _ = events.send(Event::Stop);
+    let engine = join("engine", engine_thread);
+    io.shutdown_timeout(Duration::from_secs(1));
+    tracing::info!("foresail has stopped");
+    grpc.and(engine)
+}
+
+fn bind(field: &str, address: SocketAddr) -> Result<std::net::TcpListener> {
+    let listener = std::net::TcpListener::bind(address)
+        .with_context(|| format!("{field}: cannot listen on {address}"))?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+/// A thread by role. Its end ends the process: half a Foresail must not look alive.
+fn spawn(
+    role: &'static str,
+    stop: &CancellationToken,
+    body: impl FnOnce() -> Result<()> + Send + 'static,
+) -> Result<thread::JoinHandle<Result<()>>> {
+    let guard = stop.clone().drop_guard();
+    let thread = thread::Builder::new().name(role.to_owned()).spawn(move || {
+        let _ended = guard;
+        body()
+    });
+    thread.with_context(|| format!("cannot start the {role} thread"))
+}
+
+fn join(role: &str, thread: thread::JoinHandle<Result<()>>) -> Result<()> {
+    match thread.join() {
+        Ok(result) => result,
+        Err(_) => anyhow::bail!("the {role} thread panicked"),
+    }
+}
+
+/// Ready once every queue that is asked for was read, or after ten seconds whatever happens.
+async fn first_pass(shared: Arc<Shared>) {
+    let mut ticks = shared.answers.subscribe();
+    let all_read = async {
+        while ticks.changed().await.is_ok() {
+            let table = shared.answers.load();
+            let pending = |queue: &crate::answers::QueueRow| queue.error.is_none() && queue.view.is_err();
+            if table.tick > 0 && !table.queues.iter().any(pending) {
+                return;
+            }
+        }
+    };
+    let _ = tokio::time::timeout(FIRST_PASS, all_read).await;
+    shared.ready.sampled();
+}
+
+impl Heard for Shared {
+    fn reading(&self, reading: Reading) {
+        // The engine outlives every sampler; a send fails only while the process ends.
+        let _ = self.events.send(Event::Reading(reading));
+    }
+
+    fn cost(&self, source: &str, cost: &ReadCost, guarded: bool) {
+        let metrics = &self.metrics;
+        let result = match (&cost.error, cost.failed_queues) {
+            (Some(_), _) => "error",
+            (None, 0) => "ok",
+            (None, _) => "partial",
+        };
+        metrics.reads.with_label_values(&[source, result]).inc();
+        metrics.read_seconds.with_label_values(&[source]).observe(cost.seconds);
+        metrics.source_up.with_label_values(&[source]).set(i64::from(cost.error.is_none()));
+        metrics.read_guarded.with_label_values(&[source]).set(i64::from(guarded));
+        if cost.error.is_none() {
+            metrics.read_round_trips.with_label_values(&[source]).set(cost.round_trips.into());
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! Metrics, probes and the API over HTTP; all of it reads the published table.
+
+mod api;
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use axum::{
+    Router,
+    extract::State,
+    http::{StatusCode, header},
+    response::IntoResponse,
+    routing::get,
+};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+pub use api::{QueueReport, RefReport};
+
+use crate::{answers::Answers, clock::Clock, telemetry::Metrics};
+
+/// Seconds without a tick after which the process is no good to anyone: one comes each second.
+const DEAD_AFTER: f64 = 15.0;
+
+/// What the pages read.
+#[derive(Clone)]
+pub struct Http {
+    answers: Arc<Answers>,
+    metrics: Metrics,
+    clock: Arc<dyn Clock>,
+    ready: Arc<Readiness>,
+}
+
+/// Whether KEDA should be sent here.
+#[derive(Debug, Default)]
+pub struct Readiness {
+    sampled: AtomicBool,
+    stopping: AtomicBool,
+}
+
+impl Readiness {
+    /// The first pass over all sources came back or took too long: what can be known is known.
+    pub fn sampled(&self) {
+        self.sampled.store(true, Ordering::Release);
+    }
+
+    /// The process is about to end.
+    pub fn stopping(&self) {
+        self.stopping.store(true, Ordering::Release);
+    }
+
+    /// Why not, or `None` when ready.
+    fn missing(&self) -> Option<&'static str> {
+        if self.stopping.load(Ordering::Acquire) {
+            Some("stopping")
+        } else if !self.sampled.load(Ordering::Acquire) {
+            Some("the first samples are not in yet")
+        } else {
+            None
+        }
+    }
+}
+
+impl Http {
+    /// Pages over these answers and metrics.
+    pub fn new(
+        answers: Arc<Answers>,
+        metrics: Metrics,
+        clock: Arc<dyn Clock>,
+        ready: Arc<Readiness>,
+    ) -> Self {
+        Self { answers, metrics, clock, ready }
+    }
+
+    /// Serves until `stop` is cancelled.
+    ///
+    /// # Errors
+    /// When the listener breaks.
+    pub async fn run(self, listener: TcpListener, stop: CancellationToken) -> std::io::Result<()> {
+        let router = Router::new()
+            .route("/", get(|| async { INDEX }))
+            .route("/metrics", get(metrics))
+            .route("/livez", get(livez))
+            .route("/readyz", get(readyz))
+            .route("/api/queues", get(api::queues))
+            .route("/api/refs", get(api::refs))
+            .route("/api/refs/{namespace}/{name}", get(api::refs_of))
+            .with_state(self);
+        // A scrape that hangs must not hold the process: dropping the server closes its connections.
+        tokio::select! {
+            done = axum::serve(listener, router).into_future() => done,
+            () = stop.cancelled() => Ok(()),
+        }
+    }
+}
+
+const INDEX: &str =
+    "Foresail\n\n/metrics\n/livez\n/readyz\n/api/queues\n/api/refs\n/api/refs/NAMESPACE/NAME\n";
+
+async fn metrics(State(http): State<Http>) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], http.metrics.text())
+}
+
+/// Alive means that the engine ticks; no backend is asked, or its outage would restart every pod.
+async fn livez(State(http): State<Http>) -> (StatusCode, String) {
+    let table = http.answers.load();
+    let age = http.clock.now() - table.at;
+    if table.tick > 0 && age > DEAD_AFTER {
+        (StatusCode::SERVICE_UNAVAILABLE, format!("the last tick was {age:.0} s ago\n"))
+    } else {
+        (StatusCode::OK, "ok\n".to_owned())
+    }
+}
+
+async fn readyz(State(http): State<Http>) -> (StatusCode, String) {
+    match http.ready.missing() {
+        Some(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),
+        None => (StatusCode::OK, "ok\n".to_owned()),
+    }
+}
