@@ -33,6 +33,8 @@ pub struct Row {
     pub entry: Arc<RefEntry>,
     /// The decision, or why there is none.
     pub answer: Result<Decision, NoAnswer>,
+    /// How often the ref has turned from inactive to active up to this table.
+    pub activations: u64,
 }
 
 /// What is known of one queue.

@@ -41,8 +41,8 @@ pub struct Engine {
     expired_at: f64,
     /// The table before the newest, to be filled again without allocating.
     spare: Option<Arc<Table>>,
-    /// Refs that turned active in the tick at hand; told once its table is out.
-    activated: Vec<Arc<RefEntry>>,
+    /// Refs that turned active in the tick at hand, and how often by now; told once its table is out.
+    activated: Vec<(Arc<RefEntry>, u64)>,
 }
 
 /// A queue that some ref asks for.
@@ -62,7 +62,14 @@ struct ActiveRef {
     queue: Option<Arc<KnownQueue>>,
     pin: Option<Pin>,
     state: RefState,
-    was_active: bool,
+    activity: Activity,
+}
+
+/// Whether a ref was active when that was last known, and how often it has become so.
+#[derive(Debug, Clone, Copy, Default)]
+struct Activity {
+    active: bool,
+    activations: u64,
 }
 
 impl Engine {
@@ -116,7 +123,7 @@ impl Engine {
             self.active.resize_with(row + 1, || None);
         }
         let spec = Ok(entry.spec.clone());
-        self.active[row] = Some(self.activate(entry, spec, RefState::default(), false));
+        self.active[row] = Some(self.activate(entry, spec, RefState::default(), Activity::default()));
     }
 
     /// Tells the samplers which queues to read.
@@ -185,8 +192,8 @@ impl Engine {
         let mut table = self.spare.take().and_then(|table| Arc::try_unwrap(table).ok()).unwrap_or_default();
         self.fill(&mut table, now);
         self.spare = Some(self.answers.publish(Arc::new(table)));
-        for entry in self.activated.drain(..) {
-            entry.activations.send_modify(|count| *count += 1);
+        for (entry, count) in self.activated.drain(..) {
+            entry.activations.send_replace(count);
         }
     }
 
@@ -204,7 +211,7 @@ impl Engine {
                 continue;
             }
             // The new place is taken before the old one is left, so that a queue which both want stays.
-            let next = self.activate(active.entry, spec, active.state, active.was_active);
+            let next = self.activate(active.entry, spec, active.state, active.activity);
             self.active[row] = Some(next);
             self.release(active.queue.as_deref(), active.spec.as_ref().ok());
         }
@@ -234,11 +241,11 @@ impl Engine {
         entry: Arc<RefEntry>,
         spec: Result<RefSpec, refs::RefError>,
         state: RefState,
-        was_active: bool,
+        activity: Activity,
     ) -> ActiveRef {
         let queue = spec.as_ref().ok().and_then(|spec| self.claim(spec));
         let pin = self.config.pin_for(&entry.key.namespace, &entry.key.name);
-        ActiveRef { entry, spec, queue, pin, state, was_active }
+        ActiveRef { entry, spec, queue, pin, state, activity }
     }
 
     /// Finds or adds a ref's queue and counts the ref.
@@ -309,14 +316,19 @@ impl Engine {
             let answer = active.decide(now, &self.series, &self.queues);
             // Not knowing changes nothing: coming back active is no new activation.
             if let Ok(decision) = &answer {
-                if decision.active() && !active.was_active {
-                    self.activated.push(active.entry.clone());
+                if decision.active() && !active.activity.active {
+                    active.activity.activations += 1;
+                    self.activated.push((active.entry.clone(), active.activity.activations));
                 }
-                active.was_active = decision.active();
+                active.activity.active = decision.active();
             }
+            let activations = active.activity.activations;
             match row {
-                Some(row) if Arc::ptr_eq(&row.entry, &active.entry) => row.answer = answer,
-                other => *other = Some(Row { entry: active.entry.clone(), answer }),
+                Some(row) if Arc::ptr_eq(&row.entry, &active.entry) => {
+                    row.answer = answer;
+                    row.activations = activations;
+                }
+                other => *other = Some(Row { entry: active.entry.clone(), answer, activations }),
             }
         }
         self.fill_queues(table, now);

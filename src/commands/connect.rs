@@ -6,10 +6,17 @@ use anyhow::{Context as _, Result};
 
 use crate::{
     config::source::{SourceConfig, StoreConfig},
-    source::Source,
+    source::{Source, redis::RedisSource},
 };
 
 /// A source that connects at its first read.
 pub(super) fn source(config: &SourceConfig) -> Result<Arc<dyn Source>> {
-    anyhow::bail!("x {}", config.name)
+    let layouts = config.layouts.clone();
+    let source: Arc<dyn Source> = match &config.store {
+        StoreConfig::Redis(redis) => Arc::new(
+            RedisSource::new(redis.clone(), layouts).with_context(|| format!("source {}", config.name))?,
+        ),
+        StoreConfig::Postgres(_) => anyhow::bail!("x"),
+    };
+    Ok(source)
 }

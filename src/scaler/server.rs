@@ -24,6 +24,11 @@ const LARGEST_REQUEST: usize = 64 * 1024;
 /// How often a silent client is asked whether it is there, and how long it has to answer.
 const KEEPALIVE: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(10));
 
+/// Bytes that a connection may have under way. KEDA has one connection for everything, and its restart
+/// brings ten thousand calls at once: h2 allows small frames by half of this window, and with its own
+/// default it takes such a herd for an attack and closes the connection.
+const CONNECTION_WINDOW: u32 = 16 << 20;
+
 /// A handler answers at once or within a second; this is the bound for what nobody thought of.
 const DEADLINE: Duration = Duration::from_millis(2500);
 
@@ -78,6 +83,7 @@ impl Server {
 
         let mut builder = tonic::transport::Server::builder()
             .timeout(DEADLINE)
+            .initial_connection_window_size(CONNECTION_WINDOW)
             .http2_keepalive_interval(Some(KEEPALIVE.0))
             .http2_keepalive_timeout(Some(KEEPALIVE.1))
             // KEDA has one connection for everything: a stream for each push trigger, and the calls.

@@ -40,14 +40,11 @@ impl Activity {
     pub(super) fn new(scaler: Scaler, entry: Arc<RefEntry>) -> Self {
         let open = (entry.open_stream(), OpenStream::new(&scaler, "StreamIsActive"));
         let end = end(&scaler);
-        let activations = entry.activations.subscribe();
-        let messages = stream::once(already_active(scaler, entry, activations))
-            .flat_map(|(active, activations)| {
-                let now = stream::iter(active.then_some(()));
-                now.chain(stream::unfold(activations, |mut activations| async move {
-                    // What happened while the client did not read is one message.
-                    activations.changed().await.ok().map(|()| ((), activations))
-                }))
+        let news = entry.activations.subscribe();
+        let messages = stream::once(at_opening(scaler, entry))
+            .flat_map(move |(active, told)| {
+                let later = stream::unfold((news.clone(), told), next_activation);
+                stream::iter(active.then_some(())).chain(later)
             })
             .map(|()| Ok(pb::IsActiveResponse { result: true }))
             .take_until(end);
@@ -55,17 +52,23 @@ impl Activity {
     }
 }
 
-/// Whether the ref is active as the stream opens. Activations up to that answer are part of it.
-async fn already_active(
-    scaler: Scaler,
-    entry: Arc<RefEntry>,
-    mut activations: watch::Receiver<u64>,
-) -> (bool, watch::Receiver<u64>) {
-    let active = scaler.decision(&entry).await.is_ok_and(|decision| decision.active());
-    if active {
-        activations.mark_unchanged();
-    }
-    (active, activations)
+/// Whether the ref is active as the stream opens, and how many activations that answer covers.
+async fn at_opening(scaler: Scaler, entry: Arc<RefEntry>) -> (bool, u64) {
+    // Only waits for a first sample; what counts is one table's word on both.
+    let _ = scaler.decision(&entry).await;
+    let table = scaler.answers.load();
+    table.row(&entry).map_or((false, 0), |row| {
+        (row.answer.as_ref().is_ok_and(crate::sizing::Decision::active), row.activations)
+    })
+}
+
+/// Waits for more activations than were told of. All that happened while the client did not read is
+/// one message.
+async fn next_activation(
+    (mut news, told): (watch::Receiver<u64>, u64),
+) -> Option<((), (watch::Receiver<u64>, u64))> {
+    let count = *news.wait_for(|count| *count > told).await.ok()?;
+    Some(((), (news, count)))
 }
 
 impl Specs {

@@ -8,6 +8,7 @@ use std::{
         atomic::{AtomicUsize, Ordering},
     },
     thread,
+    time::Duration,
 };
 
 use arc_swap::ArcSwap;
@@ -30,6 +31,7 @@ use foresail::{
 use tokio::{
     net::TcpListener,
     sync::mpsc::{UnboundedReceiver, unbounded_channel},
+    time::Instant,
 };
 use tokio_util::sync::CancellationToken;
 use tonic::{Status, transport::Channel};
@@ -160,9 +162,18 @@ impl Stack {
                 answer = &mut call => return answer,
                 entry = self.news.recv() => {
                     self.engine.adopt(entry.expect("the refs live as long as the stack"));
+                    self.gather().await;
                     self.round().await;
                 }
             }
+        }
+    }
+
+    /// Adopts what comes within the time for which the engine gathers new refs too.
+    async fn gather(&mut self) {
+        let until = Instant::now() + Duration::from_millis(50);
+        while let Ok(Some(entry)) = tokio::time::timeout_at(until, self.news.recv()).await {
+            self.engine.adopt(entry);
         }
     }
 

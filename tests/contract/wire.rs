@@ -14,12 +14,12 @@ use crate::support::{certificates::Certificates, process};
 
 /// Clients generated from the older forms of the protocol.
 mod older {
-    #[allow(clippy::all, clippy::pedantic, unused_qualifications, reason = "generated code")]
+    #[allow(clippy::all, clippy::pedantic, unreachable_pub, unused_qualifications, reason = "generated code")]
     pub(super) mod keda_2_0 {
         include!(concat!(env!("OUT_DIR"), "/keda-2.0/externalscaler.rs"));
     }
 
-    #[allow(clippy::all, clippy::pedantic, unused_qualifications, reason = "generated code")]
+    #[allow(clippy::all, clippy::pedantic, unreachable_pub, unused_qualifications, reason = "generated code")]
     pub(super) mod keda_2_17 {
         include!(concat!(env!("OUT_DIR"), "/keda-2.17/externalscaler.rs"));
     }
