@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 
 use crate::{
     config::source::{SourceConfig, StoreConfig},
-    source::{Source, redis::RedisSource},
+    source::{Source, postgres::PostgresSource, redis::RedisSource},
 };
 
 /// A source that connects at its first read.
@@ -16,7 +16,10 @@ pub(super) fn source(config: &SourceConfig) -> Result<Arc<dyn Source>> {
         StoreConfig::Redis(redis) => Arc::new(
             RedisSource::new(redis.clone(), layouts).with_context(|| format!("source {}", config.name))?,
         ),
-        StoreConfig::Postgres(_) => anyhow::bail!("x"),
+        StoreConfig::Postgres(postgres) => Arc::new(
+            PostgresSource::new(postgres.clone(), layouts)
+                .with_context(|| format!("source {}", config.name))?,
+        ),
     };
     Ok(source)
 }

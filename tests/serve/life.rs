@@ -1,0 +1,118 @@
+//! From start to stop: probes, metrics, signals, reloads.
+
+use std::{io::Write as _, net::TcpStream, process::Stdio, time::Instant};
+
+use futures_util::StreamExt as _;
+
+use super::foresail::{Foresail, LONG, object, redis_sections, text};
+use crate::support::{
+    process::{binary, wait_until},
+    redis::RedisServer,
+};
+
+#[tokio::test]
+async fn a_job_pushed_to_redis_becomes_a_worker_and_the_stream_says_so() {
+    let redis = RedisServer::start().await;
+    let foresail = Foresail::serve(&redis_sections(redis.port())).await;
+    let md = object("reliable", "md");
+    assert_eq!(foresail.value(&md).await.unwrap(), 0.0);
+    let mut stream = foresail.client().await.stream_is_active(md.clone()).await.unwrap().into_inner();
+
+    let _: i64 = redis.command(&["LPUSH", "md", "a", "b", "c"]).await;
+    let message = tokio::time::timeout(LONG, stream.next()).await.expect("a message").unwrap().unwrap();
+    assert!(message.result);
+    foresail.until_value(&md, 3.0).await;
+    let _: String = redis.command(&["LMOVE", "md", "md:busy", "RIGHT", "LEFT"]).await;
+    foresail.until_value(&md, 3.0).await;
+    let _: i64 = redis.command(&["DEL", "md", "md:busy"]).await;
+    foresail.until_value(&md, 0.0).await;
+}
+
+#[tokio::test]
+async fn pages_probes_and_metrics_say_what_the_process_knows() {
+    let redis = RedisServer::start().await;
+    let foresail = Foresail::serve(&redis_sections(redis.port())).await;
+    let _: i64 = redis.command(&["LPUSH", "md", "a"]).await;
+    foresail.until_value(&object("reliable", "md"), 1.0).await;
+    wait_until("readiness", LONG, async || foresail.page("/readyz") == "ok\n").await;
+    assert_eq!(foresail.page("/livez"), "ok\n");
+
+    let queues: serde_json::Value = serde_json::from_str(&foresail.page("/api/queues")).unwrap();
+    assert_eq!((queues[0]["queue"].as_str(), queues[0]["waiting"].as_u64()), (Some("md"), Some(1)));
+    let refs: serde_json::Value = serde_json::from_str(&foresail.page("/api/refs/chem/md")).unwrap();
+    assert_eq!(refs[0]["target"], 1);
+    assert!(refs[0]["why"].as_str().unwrap().starts_with("n=1 why=reactive Q=1 busy=0"), "{refs}");
+    assert!(foresail.page("/api/refs/chem/other").contains("nobody has asked for it"));
+
+    let promtool = binary("promtool", &[], "apt-get install prometheus");
+    let mut check = std::process::Command::new(promtool)
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    check.stdin.take().unwrap().write_all(foresail.page("/metrics").as_bytes()).unwrap();
+    let output = check.wait_with_output().unwrap();
+    assert!(
+        output.status.success() && output.stderr.is_empty(),
+        "{}{}",
+        text(&output.stdout),
+        text(&output.stderr)
+    );
+}
+
+#[tokio::test]
+async fn sigterm_ends_it_in_time_though_a_peer_is_silent_and_a_stream_is_open() {
+    let redis = RedisServer::start().await;
+    let mut foresail = Foresail::serve(&redis_sections(redis.port())).await;
+    // hyper would wait an hour for this one.
+    let silent = TcpStream::connect(("127.0.0.1", foresail.grpc)).unwrap();
+    let mut stream =
+        foresail.client().await.stream_is_active(object("plain", "md")).await.unwrap().into_inner();
+    let started = Instant::now();
+    foresail.process.signal("TERM");
+    assert!(stream.next().await.is_none(), "the stream ends with OK");
+    wait_until("the end", LONG, async || !foresail.process.is_running()).await;
+    assert!(started.elapsed().as_secs() < 10, "{:?}", started.elapsed());
+    assert!(foresail.log().contains("foresail has stopped"), "{}", foresail.log());
+    drop(silent);
+}
+
+#[tokio::test]
+async fn a_changed_configuration_is_taken_up_and_a_wrong_one_is_not() {
+    let redis = RedisServer::start().await;
+    let sections = redis_sections(redis.port());
+    let foresail = Foresail::serve(&sections).await;
+    let md = object("plain", "md");
+    let _: i64 = redis.command(&["LPUSH", "md", "a", "b", "c", "d"]).await;
+    foresail.until_value(&md, 4.0).await;
+
+    foresail.rewrite(&sections.replace("keep_alive: 0s", "keep_alive: 0s, slots: 2, max: 3"));
+    foresail.process.signal("HUP");
+    foresail.until_value(&md, 3.0).await;
+    let _: Vec<String> = redis.command(&["LPOP", "md", "4"]).await;
+
+    foresail.rewrite(&sections.replace("keep_alive", "keep_alife"));
+    foresail.process.signal("HUP");
+    foresail.until_logged("no such policy key").await;
+    assert_eq!(foresail.value(&md).await.unwrap(), 3.0, "a plain list holds, and the old configuration too");
+    assert!(foresail.page("/metrics").contains("foresail_config_reloads_total{result=\"error\"} 1"));
+
+    // The file's change alone is enough; the layout is another one and the queue goes on.
+    foresail.rewrite(&format!("{sections}\noverride: [ {{ match: '*', mode: 7 }} ]"));
+    foresail.until_value(&md, 7.0).await;
+}
+
+#[tokio::test]
+async fn a_source_that_changes_its_address_is_read_there_and_others_go_on() {
+    let (one, other) = (RedisServer::start().await, RedisServer::start().await);
+    let foresail = Foresail::serve(&redis_sections(one.port())).await;
+    let md = object("reliable", "md");
+    let _: i64 = one.command(&["LPUSH", "md", "a"]).await;
+    let _: i64 = other.command(&["LPUSH", "md", "a", "b", "c"]).await;
+    foresail.until_value(&md, 1.0).await;
+    foresail.rewrite(&redis_sections(other.port()));
+    foresail.process.signal("HUP");
+    foresail.until_value(&md, 3.0).await;
+}
