@@ -1,8 +1,248 @@
-//! Postgres: one statement a table and interval, read-only.
+//! Postgres: one statement a layout and interval, whatever the number of queues, read-only.
 
-use serde::Deserialize;
+mod connect;
+mod failure;
+mod inspect;
+mod layout;
+mod quote;
+mod recipe;
+mod row;
+mod session;
+mod statement;
+mod table;
 
-/// What a preset reads from Postgres.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Recipe {}
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use tokio::{
+    sync::Mutex,
+    time::{Instant, timeout_at},
+};
+
+use self::{failure::Failure, row::Readings, session::Session, statement::Statement};
+pub use self::{
+    layout::LayoutError,
+    recipe::{Kind, Recipe},
+};
+use super::{Batch, Finding, Identity, LayoutIndex, QueueError, Source, SourceError, Wanted};
+use crate::{
+    config::source::{Layout, PostgresConfig},
+    series::Sample,
+};
+
+/// A Postgres that is read over one connection, opened at the first read and held between reads.
+#[derive(Debug)]
+pub struct PostgresSource {
+    config: PostgresConfig,
+    layouts: Vec<Layout>,
+    held: Mutex<Held>,
+}
+
+/// What is kept from read to read.
+#[derive(Debug, Default)]
+struct Held {
+    /// Taken out while it is used, so that a read which is given up takes its connection with it.
+    session: Option<Session>,
+    /// How long each layout's last statement took: the quickest is asked first, so that a slow table costs
+    /// the others nothing.
+    took: BTreeMap<LayoutIndex, Duration>,
+}
+
+#[async_trait]
+impl Source for PostgresSource {
+    async fn read(&self, wanted: &[Wanted]) -> Result<Batch, SourceError> {
+        let deadline = self.deadline();
+        let mut by_layout: BTreeMap<LayoutIndex, BTreeSet<&str>> = BTreeMap::new();
+        for one in wanted {
+            by_layout.entry(one.layout).or_default().insert(&one.queue);
+        }
+        let round = self.in_time(deadline, self.read_all(&by_layout, deadline)).await?;
+        let samples = wanted.iter().map(|one| self.sample(&round, one)).collect();
+        Ok(Batch { samples, identity: round.identity, round_trips: round.round_trips })
+    }
+
+    async fn discover(&self, layout: LayoutIndex, limit: usize) -> Result<Vec<String>, SourceError> {
+        let deadline = self.deadline();
+        let discovered = async {
+            let held = &mut *self.held.lock().await;
+            let mut session = self.new_session(held).await?;
+            let discovered = self.discover_in(&mut session, layout, limit, deadline).await;
+            if matches!(discovered, Ok(_) | Err(Failure::Layout(_))) {
+                held.session = Some(session);
+            }
+            discovered.map_err(Failure::into_source)
+        };
+        self.in_time(deadline, discovered).await
+    }
+
+    async fn inspect(&self) -> Vec<Finding> {
+        inspect::inspect(self).await
+    }
+}
+
+impl PostgresSource {
+    /// Checks the layouts; connects to nothing yet.
+    ///
+    /// # Errors
+    /// Names the layout and the key that is wrong.
+    pub fn new(config: PostgresConfig, layouts: Vec<Layout>) -> Result<Self, LayoutError> {
+        layouts.iter().try_for_each(layout::check)?;
+        Ok(Self { config, layouts, held: Mutex::default() })
+    }
+
+    fn deadline(&self) -> Instant {
+        Instant::now() + Duration::from_secs_f64(self.config.timeout)
+    }
+
+    fn layout(&self, index: LayoutIndex) -> Result<&Layout, SourceError> {
+        self.layouts.get(index.0).ok_or_else(|| SourceError::Read(format!("there is no layout {}", index.0)))
+    }
+
+    async fn in_time<T>(
+        &self,
+        deadline: Instant,
+        work: impl Future<Output = Result<T, SourceError>>,
+    ) -> Result<T, SourceError> {
+        timeout_at(deadline, work).await.unwrap_or(Err(SourceError::Timeout(self.config.timeout)))
+    }
+
+    /// A connection opened now, in place of the one that is held.
+    async fn new_session(&self, held: &mut Held) -> Result<Session, SourceError> {
+        held.session = None;
+        Session::open(&self.config).await
+    }
+
+    /// Reads over the held connection or a new one. A held one may have died since it was last used, so that
+    /// is tried once more over a new one.
+    async fn read_all(
+        &self,
+        wanted: &BTreeMap<LayoutIndex, BTreeSet<&str>>,
+        deadline: Instant,
+    ) -> Result<Round, SourceError> {
+        let held = &mut *self.held.lock().await;
+        if let Some(mut session) = held.session.take() {
+            session.round_trips = 0;
+            match self.read_layouts(&mut session, &mut held.took, wanted, deadline).await {
+                Ok(round) => {
+                    held.session = Some(session);
+                    return Ok(round);
+                }
+                Err(Failure::Lost(_)) => {}
+                Err(failure) => return Err(failure.into_source()),
+            }
+        }
+        let mut session = self.new_session(held).await?;
+        let round = self.read_layouts(&mut session, &mut held.took, wanted, deadline).await;
+        let round = round.map_err(Failure::into_source)?;
+        held.session = Some(session);
+        Ok(round)
+    }
+
+    async fn read_layouts(
+        &self,
+        session: &mut Session,
+        took: &mut BTreeMap<LayoutIndex, Duration>,
+        wanted: &BTreeMap<LayoutIndex, BTreeSet<&str>>,
+        deadline: Instant,
+    ) -> Result<Round, Failure> {
+        let mut round = Round::default();
+        let mut order: Vec<_> = wanted.iter().collect();
+        order.sort_by_key(|(index, _)| took.get(index).copied().unwrap_or_default());
+        for (&index, queues) in order {
+            let layout = self.layout(index).map_err(Failure::Source)?;
+            let started = Instant::now();
+            let read = self.read_layout(session, index, layout, queues, deadline, &mut round.identity).await;
+            took.insert(index, started.elapsed());
+            let read = match read {
+                Ok(samples) => Ok(samples),
+                Err(Failure::Layout(text)) => {
+                    // What was found out about it may be what is wrong.
+                    session.statements.remove(&index);
+                    Err(text)
+                }
+                Err(failure) => return Err(failure),
+            };
+            round.layouts.insert(index, read);
+        }
+        round.round_trips = session.round_trips;
+        Ok(round)
+    }
+
+    async fn read_layout(
+        &self,
+        session: &mut Session,
+        index: LayoutIndex,
+        layout: &Layout,
+        queues: &BTreeSet<&str>,
+        deadline: Instant,
+        identity: &mut Option<Identity>,
+    ) -> Result<Readings, Failure> {
+        let statement = self.statement(session, index, deadline).await?;
+        // No text in Postgres holds a NUL, so no queue's name does.
+        let names: Vec<&str> = queues.iter().copied().filter(|name| !name.contains('\0')).collect();
+        let answer = session.transaction(&statement.read(&names), deadline).await?;
+        if answer.in_recovery && !self.config.replica {
+            return Err(Failure::Source(not_the_primary()));
+        }
+        *identity = Some(answer.identity);
+        let rows = answer.rows.iter().map(|row| session::text(row, 0).unwrap_or_default());
+        Readings::new(rows, &statement, layout).map_err(Failure::Layout)
+    }
+
+    async fn discover_in(
+        &self,
+        session: &mut Session,
+        index: LayoutIndex,
+        limit: usize,
+        deadline: Instant,
+    ) -> Result<Vec<String>, Failure> {
+        let layout = self.layout(index).map_err(Failure::Source)?;
+        let statement = self.statement(session, index, deadline).await?;
+        let Some(sql) = statement.discover(limit) else { return Ok(vec![layout.name.clone()]) };
+        let answer = session.transaction(&sql, deadline).await?;
+        Ok(answer.rows.iter().filter_map(|row| session::text(row, 0)).collect())
+    }
+
+    /// What reads a layout over this connection: kept, or found out now.
+    async fn statement(
+        &self,
+        session: &mut Session,
+        index: LayoutIndex,
+        deadline: Instant,
+    ) -> Result<Arc<Statement>, Failure> {
+        if let Some(statement) = session.statements.get(&index) {
+            return Ok(Arc::clone(statement));
+        }
+        let layout = self.layout(index).map_err(Failure::Source)?;
+        let statement = Arc::new(layout::prepare(session, layout, deadline).await?);
+        session.statements.insert(index, Arc::clone(&statement));
+        Ok(statement)
+    }
+
+    fn sample(&self, round: &Round, one: &Wanted) -> Result<Sample, QueueError> {
+        let layout = self.layout(one.layout).map_err(|error| QueueError::Read(error.to_string()))?;
+        match round.layouts.get(&one.layout) {
+            Some(Ok(readings)) => readings.of(&one.queue, layout),
+            Some(Err(text)) => Err(QueueError::Read(text.clone())),
+            None => Err(QueueError::Read("the layout was not read".to_owned())),
+        }
+    }
+}
+
+fn not_the_primary() -> SourceError {
+    SourceError::NotTrusted(
+        "the server is a standby or recovers; it may lag (replica: true reads it all the same)".to_owned(),
+    )
+}
+
+/// One read of all layouts.
+#[derive(Debug, Default)]
+struct Round {
+    layouts: BTreeMap<LayoutIndex, Result<Readings, String>>,
+    identity: Option<Identity>,
+    round_trips: u32,
+}

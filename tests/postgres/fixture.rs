@@ -1,0 +1,96 @@
+//! Sources and layouts for these tests.
+
+use std::collections::BTreeMap;
+
+use foresail::{
+    config::{
+        secret::Secret,
+        source::{Layout, LayoutRead, MissingQueue, PgTlsMode, PostgresConfig, PostgresTarget, TlsConfig},
+    },
+    series::Sample,
+    source::{
+        Batch, LayoutIndex, QueueError, Source as _, Wanted, postgres::PostgresSource, preset::PRESETS,
+    },
+};
+
+use crate::support::postgres::PostgresServer;
+
+/// Seconds that a test waits for one read, where it is not about time.
+pub(crate) const TIMEOUT: f64 = 10.0;
+
+pub(crate) fn config(url: &str) -> PostgresConfig {
+    PostgresConfig {
+        target: PostgresTarget::Url(Secret::Inline(url.into())),
+        tls_mode: PgTlsMode::FromUrl,
+        tls: TlsConfig::default(),
+        replica: false,
+        timeout: TIMEOUT,
+        max_connections: 1,
+    }
+}
+
+/// A layout of pg-table; a value with commas is a list.
+pub(crate) fn table(pairs: &[(&str, &str)]) -> Layout {
+    let given =
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), value.split(',').map(str::to_owned).collect()));
+    let preset = &PRESETS["pg-table"];
+    let parameters =
+        preset.complete(given.collect::<BTreeMap<_, _>>()).expect("they are parameters of pg-table");
+    layout(LayoutRead::Preset { preset, parameters })
+}
+
+pub(crate) fn query(sql: &str) -> Layout {
+    layout(LayoutRead::Query(sql.to_owned()))
+}
+
+fn layout(read: LayoutRead) -> Layout {
+    Layout {
+        name: "lab".to_owned(),
+        read,
+        missing_queue: MissingQueue::Empty,
+        max_run: 300.0,
+        stuck_after: None,
+        worker_pod: None,
+    }
+}
+
+/// A source that reads as the superuser.
+pub(crate) fn source(server: &PostgresServer, layouts: Vec<Layout>) -> PostgresSource {
+    source_as(server, "postgres", layouts)
+}
+
+pub(crate) fn source_as(server: &PostgresServer, role: &str, layouts: Vec<Layout>) -> PostgresSource {
+    PostgresSource::new(config(&server.url(role, "postgres")), layouts).expect("the layouts are right")
+}
+
+pub(crate) fn wanted(layout: usize, queue: &str) -> Wanted {
+    Wanted { layout: LayoutIndex(layout), queue: queue.into() }
+}
+
+/// Reads queues of the first layout.
+pub(crate) async fn read(source: &PostgresSource, queues: &[&str]) -> Vec<Result<Sample, QueueError>> {
+    read_batch(source, queues).await.samples
+}
+
+pub(crate) async fn read_batch(source: &PostgresSource, queues: &[&str]) -> Batch {
+    let wanted: Vec<Wanted> = queues.iter().map(|queue| wanted(0, queue)).collect();
+    source.read(&wanted).await.expect("the source can be read")
+}
+
+/// Reads one queue of the first layout.
+pub(crate) async fn sample(source: &PostgresSource, queue: &str) -> Sample {
+    read(source, &[queue]).await.remove(0).expect("the queue can be read")
+}
+
+/// Why one queue of the first layout cannot be read.
+pub(crate) async fn error(source: &PostgresSource, queue: &str) -> String {
+    read(source, &[queue]).await.remove(0).expect_err("the queue cannot be read").to_string()
+}
+
+/// Asserts that a text says all of these words.
+#[track_caller]
+pub(crate) fn assert_says(text: &str, words: &[&str]) {
+    for word in words {
+        assert!(text.contains(word), "{word:?} is not in {text:?}");
+    }
+}
