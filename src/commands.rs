@@ -3,6 +3,7 @@
 mod check;
 mod connect;
 mod decide;
+mod demo;
 mod explain;
 mod serve;
 
@@ -23,6 +24,8 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Play a job log through the whole loop: no configuration, no servers, about half a minute.
+    Demo(demo::Options),
     /// Answer KEDA: sample the queues, decide, serve gRPC and HTTP.
     Serve {
         /// The configuration (YAML).
@@ -68,6 +71,7 @@ impl Cli {
     /// Runs the command that was asked for.
     pub fn run(self) -> ExitCode {
         let result = match self.command {
+            Command::Demo(options) => demo::run(&options),
             Command::Serve { config, log } => serve(&config, &log),
             Command::Check { config } => check::run(&config),
             Command::Explain { name, http } => explain::run(&name, &http).map(|()| ExitCode::SUCCESS),

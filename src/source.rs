@@ -6,6 +6,7 @@
 pub mod postgres;
 pub mod preset;
 pub mod redis;
+pub mod replay;
 
 use std::{fmt, sync::Arc};
 

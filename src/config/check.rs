@@ -131,14 +131,12 @@ fn source(name: String, raw: RawSource) -> Checked<SourceConfig> {
     if name.is_empty() || name.contains(['/', ',']) {
         return wrong(at, "a source's name is not empty and holds no / and no comma");
     }
-    let store = match (redis, postgres) {
-        (Some(raw), None) => StoreConfig::Redis(redis_config(&format!("{at}.redis"), raw)?),
-        (None, Some(raw)) => StoreConfig::Postgres(postgres_config(&format!("{at}.postgres"), raw)?),
+    let (kind, store) = match (redis, postgres) {
+        (Some(raw), None) => (Store::Redis, StoreConfig::Redis(redis_config(&format!("{at}.redis"), raw)?)),
+        (None, Some(raw)) => {
+            (Store::Postgres, StoreConfig::Postgres(postgres_config(&format!("{at}.postgres"), raw)?))
+        }
         _ => return wrong(at, "a source is either redis: or postgres:, exactly one of them"),
-    };
-    let kind = match store {
-        StoreConfig::Redis(_) => Store::Redis,
-        StoreConfig::Postgres(_) => Store::Postgres,
     };
     let sample_every = optional_seconds(&format!("{at}.sample_every"), sample_every)?.unwrap_or(1.0);
     if !(0.1..=3600.0).contains(&sample_every) {

@@ -37,6 +37,8 @@ pub enum StoreConfig {
     Redis(RedisConfig),
     /// A Postgres.
     Postgres(PostgresConfig),
+    /// The job log that the demo plays; no file can name it.
+    Replay,
 }
 
 /// How to reach a Redis.
@@ -185,6 +187,8 @@ pub enum LayoutRead {
     },
     /// One SQL statement that returns a row a queue.
     Query(String),
+    /// What [`StoreConfig::Replay`] holds; no file can name it.
+    Embedded,
 }
 
 /// What a queue is that the store does not know.
@@ -275,6 +279,7 @@ impl PartialEq for LayoutRead {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Query(a), Self::Query(b)) => a == b,
+            (Self::Embedded, Self::Embedded) => true,
             (Self::Preset { preset: p, parameters: a }, Self::Preset { preset: q, parameters: b }) => {
                 p.preset == q.preset && a == b
             }

@@ -104,7 +104,9 @@ impl Server {
         let router =
             builder.add_service(health_service).add_service(service).add_optional_service(reflection);
 
-        let serving = router.serve_with_incoming_shutdown(TcpIncoming::from(listener), {
+        // An answer is several small frames: none may wait for the acknowledgement of the one before.
+        let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+        let serving = router.serve_with_incoming_shutdown(incoming, {
             let stop = stop.clone();
             async move {
                 stop.cancelled().await;

@@ -226,6 +226,11 @@ impl WorkerPool {
         self.ready.iter().copied().filter(is_busy).map(WorkerId)
     }
 
+    /// Names of the workers that finish their last job.
+    pub fn draining_workers(&self) -> impl Iterator<Item = WorkerId> {
+        self.draining.iter().copied().map(WorkerId)
+    }
+
     /// What the workers' time has gone into so far.
     pub fn worker_seconds(&self) -> WorkerSeconds {
         let living = self.starting.iter().chain(&self.ready).chain(&self.draining);
@@ -311,6 +316,7 @@ impl WorkerPool {
 
     fn remove_one(&mut self) {
         let Some(id) = self.starting.pop_last().or_else(|| self.ready.pop()) else { return };
+        self.accounts.note_told_to_go(matches!(self.workers[id].state, State::Busy { .. }));
         match (self.workers[id].state, self.removal) {
             (State::Busy { .. }, Removal::Drain) => {
                 self.busy -= 1;

@@ -10,6 +10,8 @@ pub(super) struct Accounts {
     busy: f64,
     lost: f64,
     requeued: usize,
+    told_to_go: usize,
+    told_to_go_busy: usize,
     peak: usize,
     direction: Option<Direction>,
     reversals: usize,
@@ -43,6 +45,10 @@ pub struct Summary {
     pub in_flight: usize,
     /// How often a job was lost and had to wait again.
     pub requeued: usize,
+    /// Workers told to go, whatever they did.
+    pub told_to_go: usize,
+    /// Of those, the ones that had a job.
+    pub told_to_go_busy: usize,
     /// Mean wait.
     pub wait_mean: f64,
     /// Median wait.
@@ -75,6 +81,8 @@ impl Accounts {
             busy: 0.0,
             lost: 0.0,
             requeued: 0,
+            told_to_go: 0,
+            told_to_go_busy: 0,
             peak: 0,
             direction: None,
             reversals: 0,
@@ -96,6 +104,11 @@ impl Accounts {
     pub(super) fn note_lost(&mut self, seconds: f64) {
         self.lost += seconds;
         self.requeued += 1;
+    }
+
+    pub(super) fn note_told_to_go(&mut self, busy: bool) {
+        self.told_to_go += 1;
+        self.told_to_go_busy += usize::from(busy);
     }
 
     pub(super) fn note_gone(&mut self, lifetime: f64) {
@@ -135,6 +148,8 @@ impl Accounts {
             waiting,
             in_flight,
             requeued: self.requeued,
+            told_to_go: self.told_to_go,
+            told_to_go_busy: self.told_to_go_busy,
             wait_mean: waits.iter().sum::<f64>() / (waits.len().max(1) as f64),
             wait_p50: percentile(&waits, 50),
             wait_p95: percentile(&waits, 95),
