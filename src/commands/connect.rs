@@ -20,6 +20,9 @@ pub(super) fn source(config: &SourceConfig) -> Result<Arc<dyn Source>> {
             PostgresSource::new(postgres.clone(), layouts)
                 .with_context(|| format!("source {}", config.name))?,
         ),
+        StoreConfig::Replay => {
+            anyhow::bail!("source {}: the embedded log is for the demo alone", config.name)
+        }
     };
     Ok(source)
 }

@@ -179,7 +179,7 @@ pub struct TableCollector {
 struct Column<R: 'static>(&'static str, &'static str, fn(&R, f64) -> Option<f64>);
 
 const QUEUE_LABELS: &[&str] = &["source", "layout", "queue"];
-const REF_LABELS: &[&str] = &["namespace", "scaledObject", "metric"];
+const REF_LABELS: &[&str] = &["namespace", "scaled_object", "metric"];
 
 const QUEUE_COLUMNS: &[Column<QueueRow>] = &[
     Column("foresail_queue_waiting", "Jobs that a worker could take now.", |row, _| {

@@ -141,7 +141,7 @@ async fn c40_metrics_carry_the_labels_by_which_kedas_own_are_joined() {
     stack.second().await;
     let metrics = stack.metrics.text();
     let name = super::harness::metric_name(&mut stack.client().await, &queue("md")).await.unwrap();
-    let wanted = format!("foresail_ref_target{{metric=\"{name}\",namespace=\"chem\",scaledObject=\"md\"}} 4");
+    let wanted = format!("foresail_ref_target{{metric=\"{name}\",namespace=\"chem\",scaled_object=\"md\"}} 4");
     assert!(metrics.contains(&wanted), "{wanted}\nis not in\n{metrics}");
 }
 

@@ -52,7 +52,7 @@ async fn c33_values_of_metadata_reach_neither_metrics_nor_errors() {
     assert_eq!(stack.value(&object("so", &secrets[..3])).await.unwrap(), 0.0);
     stack.second().await;
     let metrics = stack.metrics.text();
-    assert!(metrics.contains("scaledObject=\"so\"") && !metrics.contains("hunter2"));
+    assert!(metrics.contains("scaled_object=\"so\"") && !metrics.contains("hunter2"));
 }
 
 #[tokio::test]

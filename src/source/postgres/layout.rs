@@ -46,6 +46,9 @@ pub(super) fn check(layout: &Layout) -> Result<(), LayoutError> {
             Some(recipe) => (recipe, parameters),
             None => return wrong("preset", format!("{} does not lie in Postgres", preset.preset)),
         },
+        LayoutRead::Embedded => {
+            return wrong("preset", "the embedded log does not lie in Postgres".to_owned());
+        }
     };
     for (key, values) in &parameters.0 {
         if values.iter().any(|value| value.contains('\0')) {
@@ -96,6 +99,7 @@ pub(super) async fn prepare(
             Some(recipe) => prepare_table(session, layout, recipe, parameters, deadline).await,
             None => Err(Failure::Layout(format!("{} does not lie in Postgres", preset.preset))),
         },
+        LayoutRead::Embedded => Err(Failure::Layout("the embedded log does not lie in Postgres".to_owned())),
     }
 }
 
