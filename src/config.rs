@@ -51,7 +51,8 @@ pub struct GrpcConfig {
 }
 
 /// The server's certificate, and whose clients it takes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ServerTls {
     /// Certificate chain (PEM).
     pub cert_file: PathBuf,

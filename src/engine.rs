@@ -76,7 +76,7 @@ impl Engine {
     /// An engine that knows no queue yet.
     pub fn new(config: Arc<Config>, refs: Arc<Refs>, answers: Arc<Answers>) -> Self {
         let mut engine = Self {
-            config: config.clone(),
+            config,
             refs,
             answers,
             series: Series::default(),

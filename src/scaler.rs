@@ -13,6 +13,7 @@ pub use service::Scaler;
     unreachable_pub,
     unused_qualifications,
     clippy::all,
+    clippy::allow_attributes_without_reason,
     clippy::pedantic,
     reason = "generated code"
 )]

@@ -5,6 +5,9 @@
 //! exact. Open until their parts exist: 5 (TLS files replaced while serving), the forecast in 21,
 //! 23 (two replicas), the restart in 32, 37 (KEDA's own end-to-end scenarios).
 
+#![allow(clippy::unwrap_used, reason = "what cannot be unwrapped is a failed test")]
+#![allow(clippy::float_cmp, reason = "the values compared are whole numbers of workers")]
+
 mod contract {
     mod activity;
     mod harness;

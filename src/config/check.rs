@@ -6,7 +6,7 @@ use regex::Regex;
 
 use crate::{
     config::{
-        Config, GrpcConfig, HttpConfig, Override, ServerTls,
+        Config, GrpcConfig, HttpConfig, Override,
         policy::PolicyConfig,
         raw::{
             RawConfig, RawGrpc, RawHints, RawLayout, RawOverride, RawPostgres, RawRedis, RawSource, RawState,
@@ -89,11 +89,6 @@ fn grpc_config(raw: RawGrpc) -> Checked<GrpcConfig> {
     if max_connection_age.is_some_and(|age| age < 1.0) {
         return wrong("grpc.max_connection_age", "at least 1s, or leave it out for never");
     }
-    let tls = tls.map(|tls| ServerTls {
-        cert_file: tls.cert_file,
-        key_file: tls.key_file,
-        client_ca_file: tls.client_ca_file,
-    });
     Ok(GrpcConfig { listen: listen("grpc.listen", &at)?, tls, reflection, max_connection_age })
 }
 

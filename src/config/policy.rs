@@ -151,7 +151,7 @@ impl PolicyConfig {
         if text.trim().is_empty() {
             return Ok(Self::default());
         }
-        let raw = super::parse::<RawPolicy>(text).map_err(|error| error.to_string())?;
+        let raw = super::parse::<RawPolicy>(text)?;
         Self::new(raw).map_err(|error| error.to_string())
     }
 

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 use serde::Deserialize;
 
 use crate::config::{
+    ServerTls,
     source::{MissingQueue, PgTlsMode, TlsConfig},
     text::{Text, Texts},
 };
@@ -26,17 +27,9 @@ pub(super) struct RawConfig {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawGrpc {
     pub(super) listen: String,
-    pub(super) tls: Option<RawServerTls>,
+    pub(super) tls: Option<ServerTls>,
     pub(super) reflection: bool,
     pub(super) max_connection_age: Option<Text>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct RawServerTls {
-    pub(super) cert_file: PathBuf,
-    pub(super) key_file: PathBuf,
-    pub(super) client_ca_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -151,7 +151,7 @@ fn warnings(row: &QueueRow) -> Vec<String> {
     match &row.view {
         Err(unseen) => warnings.push(unseen.to_string()),
         Ok(view) if !view.ever_seen => {
-            warnings.push("never seen in the store: is the name right?".to_owned())
+            warnings.push("never seen in the store: is the name right?".to_owned());
         }
         Ok(_) => {}
     }

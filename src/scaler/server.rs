@@ -92,7 +92,7 @@ impl Server {
             builder = builder.max_connection_age(Duration::from_secs_f64(age));
         }
         if let Some(tls) = tls {
-            builder = builder.tls_config(tls).map_err(transport)?;
+            builder = builder.tls_config(tls).map_err(|error| transport(&error))?;
         }
         let reflection = config.reflection.then(|| {
             tonic_reflection::server::Builder::configure()
@@ -119,7 +119,7 @@ impl Server {
             tokio::time::sleep(GRACE).await;
         };
         tokio::select! {
-            done = serving => done.map_err(transport),
+            done = serving => done.map_err(|error| transport(&error)),
             () = grace => {
                 tracing::info!(grace_seconds = GRACE.as_secs(), "some connections did not end in time and are cut");
                 Ok(())
@@ -147,7 +147,7 @@ fn read(path: &Path) -> Result<Vec<u8>, ServeError> {
     fs::read(path).map_err(|error| ServeError::File { path: path.to_owned(), error })
 }
 
-fn transport(error: tonic::transport::Error) -> ServeError {
+fn transport(error: &tonic::transport::Error) -> ServeError {
     use std::error::Error as _;
     let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
     ServeError::Transport(format!("{error}{cause}"))

@@ -3,6 +3,9 @@
 /// Buckets of the window; the window is kept to one part in `BUCKETS - 1`, never shorter.
 const BUCKETS: usize = 16;
 
+/// The same as a distance between bucket numbers.
+const SPAN: i64 = 16;
+
 /// The maximum of a value over a moving window, in constant memory.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct KeepAlive {
@@ -21,7 +24,7 @@ impl KeepAlive {
         }
         let bucket = bucket(now, window);
         let steps = self.newest.map_or(i64::MAX, |newest| bucket - newest);
-        if steps >= BUCKETS as i64 {
+        if steps >= SPAN {
             self.largest = [0; BUCKETS];
         } else {
             for passed in 0..steps {
@@ -40,8 +43,8 @@ impl KeepAlive {
     pub fn left(&self, now: f64, window: f64) -> f64 {
         let Some(newest) = self.newest else { return 0.0 };
         let largest = self.largest.iter().copied().max().unwrap_or(0);
-        let age = (0..BUCKETS as i64).find(|age| self.largest[slot(newest - age)] == largest).unwrap_or(0);
-        let end = (newest - age + BUCKETS as i64) as f64 * width(window);
+        let age = (0..SPAN).find(|age| self.largest[slot(newest - age)] == largest).unwrap_or(0);
+        let end = (newest - age + SPAN) as f64 * width(window);
         (end - now).max(0.0)
     }
 }
@@ -60,7 +63,7 @@ fn bucket(now: f64, window: f64) -> i64 {
 }
 
 fn slot(bucket: i64) -> usize {
-    usize::try_from(bucket.rem_euclid(BUCKETS as i64)).unwrap_or(0)
+    usize::try_from(bucket.rem_euclid(SPAN)).unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -304,7 +304,7 @@ fn newest_refs(table: &Table) -> HashMap<[&str; 3], &Row> {
             .entry(key)
             .and_modify(|known| {
                 if row.entry.last_seen() > known.entry.last_seen() {
-                    *known = row
+                    *known = row;
                 }
             })
             .or_insert(row);

@@ -7,7 +7,7 @@ use super::harness::{Stack, queue};
 
 #[tokio::test]
 async fn c21_active_exactly_while_something_waits_or_runs_and_as_the_metric_says() {
-    let mut stack = Stack::start().await;
+    let mut stack = Stack::start();
     let md = queue("md");
     for (waiting, in_flight) in [(0, 0), (1, 0), (0, 1), (3, 2), (0, 0), (0, 4), (0, 0)] {
         stack.world.set("md", waiting, Some(in_flight));
@@ -21,7 +21,7 @@ async fn c21_active_exactly_while_something_waits_or_runs_and_as_the_metric_says
 
 #[tokio::test]
 async fn c22_never_false_because_data_is_missing() {
-    let mut stack = Stack::start().await;
+    let mut stack = Stack::start();
     let md = queue("md");
     stack.world.fail(Some(SourceError::Connect("refused".into())));
     let status = stack.active(&md).await.unwrap_err();

@@ -72,11 +72,11 @@ pub(crate) struct Stack {
 }
 
 impl Stack {
-    pub(crate) async fn start() -> Self {
-        Self::with(CONFIG).await
+    pub(crate) fn start() -> Self {
+        Self::with(CONFIG)
     }
 
-    pub(crate) async fn with(config: &str) -> Self {
+    pub(crate) fn with(config: &str) -> Self {
         let config = Arc::new(Config::from_yaml("test.yaml", config).unwrap());
         let clock = Arc::new(VirtualClock::new(1_700_000_000.0));
         let answers = Arc::new(Answers::default());

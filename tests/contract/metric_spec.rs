@@ -7,7 +7,7 @@ use super::harness::{CONFIG, Stack, object, queue};
 
 #[tokio::test]
 async fn c09_exactly_one_metric_spec() {
-    let stack = Stack::start().await;
+    let stack = Stack::start();
     let mut client = stack.client().await;
     for metadata in [&[("queue", "md")][..], &[("queue", "a,b,c")], &[("queue", "md"), ("mode", "jobs")]] {
         let specs = client.get_metric_spec(object("so", metadata)).await.unwrap().into_inner().metric_specs;
@@ -17,7 +17,7 @@ async fn c09_exactly_one_metric_spec() {
 
 #[tokio::test]
 async fn c10_a_spec_needs_no_backend_and_no_sample() {
-    let stack = Stack::start().await;
+    let stack = Stack::start();
     stack.world.fail(Some(SourceError::Connect("refused".into())));
     let spec = stack.client().await.get_metric_spec(queue("md")).await;
     assert!(spec.is_ok(), "{spec:?}");
@@ -25,7 +25,7 @@ async fn c10_a_spec_needs_no_backend_and_no_sample() {
 
 #[tokio::test]
 async fn c11_names_are_plain_and_the_same_on_every_replica() {
-    let (one, other) = (Stack::start().await, Stack::start().await);
+    let (one, other) = (Stack::start(), Stack::start());
     for name in ["md", "Ünï:co/de%", "-", &"x".repeat(200), "a, b"] {
         let of = async |stack: &Stack| {
             super::harness::metric_name(&mut stack.client().await, &queue(name)).await.unwrap()
@@ -40,7 +40,7 @@ async fn c11_names_are_plain_and_the_same_on_every_replica() {
 
 #[tokio::test]
 async fn c12_the_target_is_one_whatever_the_queue_holds() {
-    let mut stack = Stack::start().await;
+    let mut stack = Stack::start();
     let mut client = stack.client().await;
     for waiting in [0, 1, 10_000] {
         stack.world.set("md", waiting, Some(waiting));
@@ -52,7 +52,7 @@ async fn c12_the_target_is_one_whatever_the_queue_holds() {
 
 #[tokio::test]
 async fn c13_wrong_metadata_is_an_invalid_argument_that_names_key_and_reason() {
-    let stack = Stack::start().await;
+    let stack = Stack::start();
     let mut client = stack.client().await;
     let cases: &[(&[(&str, &str)], &str)] = &[
         (&[], "metadata queue: missing"),
@@ -91,7 +91,7 @@ async fn c13_wrong_metadata_is_an_invalid_argument_that_names_key_and_reason() {
 
 #[tokio::test]
 async fn c13_source_and_layout_may_be_left_out_where_there_is_no_choice() {
-    let stack = Stack::with(&CONFIG.replace("processing: \"{queue}:busy\"", "key: \"{queue}\"")).await;
+    let stack = Stack::with(&CONFIG.replace("processing: \"{queue}:busy\"", "key: \"{queue}\""));
     let mut alone = queue("md");
     alone.scaler_metadata.remove("source");
     assert!(stack.client().await.get_metric_spec(alone).await.is_ok());

@@ -20,7 +20,7 @@ fn request(object: &pb::ScaledObjectRef, name: &str) -> pb::GetMetricsRequest {
 
 #[tokio::test]
 async fn c14_one_value_named_as_asked_and_no_other_metric() {
-    let mut stack = Stack::start().await;
+    let mut stack = Stack::start();
     let (mut client, md) = (stack.client().await, queue("md"));
     stack.world.set("md", 3, Some(0));
     assert_eq!(stack.value(&md).await.unwrap(), 3.0);
@@ -41,7 +41,7 @@ async fn c14_one_value_named_as_asked_and_no_other_metric() {
 
 #[tokio::test]
 async fn c15_and_c16_both_fields_say_the_same_whole_number_of_workers() {
-    let mut stack = Stack::start().await;
+    let mut stack = Stack::start();
     let (mut client, md) = (stack.client().await, object("md", &[("queue", "md"), ("slots", "3")]));
     for (waiting, in_flight, workers) in [(0, 0, 0), (1, 0, 1), (7, 0, 3), (2, 3, 3), (0, 0, 0)] {
         stack.world.set("md", waiting, Some(in_flight));
@@ -60,7 +60,7 @@ async fn c15_and_c16_both_fields_say_the_same_whole_number_of_workers() {
 
 #[tokio::test]
 async fn c17_a_stale_queue_is_unavailable_and_a_fresh_enough_one_is_its_last_good_value() {
-    let mut stack = Stack::start().await;
+    let mut stack = Stack::start();
     let md = queue("md");
     stack.world.set("md", 5, Some(0));
     assert_eq!(stack.value(&md).await.unwrap(), 5.0);
@@ -82,7 +82,7 @@ async fn c17_a_stale_queue_is_unavailable_and_a_fresh_enough_one_is_its_last_goo
 
 #[tokio::test]
 async fn c18_however_many_refs_and_calls_one_read_an_interval() {
-    let mut stack = Stack::start().await;
+    let mut stack = Stack::start();
     let mut client = stack.client().await;
     let objects: Vec<_> = (0..50).map(|i| queue(&format!("q{}", i % 10))).collect();
     for object in &objects {
@@ -100,7 +100,7 @@ async fn c18_however_many_refs_and_calls_one_read_an_interval() {
 
 #[tokio::test]
 async fn c19_the_hpa_makes_of_the_value_the_workers_that_were_wanted() {
-    let mut stack = Stack::start().await;
+    let mut stack = Stack::start();
     let md = queue("md");
     for (replicas, wanted) in [(1, 2), (10, 12), (20, 30), (1, 4000), (50, 44), (20, 21)] {
         stack.world.set("md", wanted, Some(0));
@@ -135,7 +135,7 @@ async fn c20_a_scaled_job_gets_exactly_the_jobs_that_are_missing() {
         ("default", scaled_job::Strategy::Default, 0, 3, 0, 0),
         ("accurate", scaled_job::Strategy::Accurate, 0, 3, 0, 0),
     ] {
-        let mut stack = Stack::start().await;
+        let mut stack = Stack::start();
         let object = object("sj", &[("queue", "md"), ("mode", "jobs"), ("strategy", strategy)]);
         stack.world.set("md", waiting, Some(in_flight));
         let (value, active) = (stack.value(&object).await.unwrap(), stack.active(&object).await.unwrap());
@@ -155,7 +155,7 @@ async fn c20_a_scaled_job_gets_exactly_the_jobs_that_are_missing() {
 
 #[tokio::test]
 async fn c20_jobs_are_never_started_on_a_guess() {
-    let mut stack = Stack::start().await;
+    let mut stack = Stack::start();
     let default = object("sj", &[("queue", "md"), ("mode", "jobs")]);
     stack.world.put("md", Sample { waiting: Some(4), in_flight: None, seen: true, ..Sample::default() });
     let status = stack.value(&default).await.unwrap_err();

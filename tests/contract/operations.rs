@@ -14,7 +14,7 @@ use super::harness::{Client, Stack, object, queue};
 #[tokio::test]
 async fn c36_an_operators_restart_brings_ten_thousand_refs_at_once_and_no_error() {
     const REFS: usize = 10_000;
-    let mut stack = Stack::start().await;
+    let mut stack = Stack::start();
     let client = stack.client().await;
     let calls = (0..REFS).map(|i| {
         let mut client = client.clone();
@@ -47,7 +47,7 @@ async fn c36_an_operators_restart_brings_ten_thousand_refs_at_once_and_no_error(
 
 #[tokio::test]
 async fn c38_with_the_server_gone_keda_leaves_replicas_alone_and_recovers_at_the_next_poll() {
-    let mut stack = Stack::start().await;
+    let mut stack = Stack::start();
     let md = queue("md");
     stack.world.set("md", 6, Some(0));
     stack.value(&md).await.unwrap();
@@ -121,7 +121,7 @@ async fn hold(round: &mut Round, client: &mut Client, object: &pb::ScaledObjectR
 
 #[tokio::test]
 async fn c39_the_value_is_never_below_the_reactive_target() {
-    let mut stack = Stack::start().await;
+    let mut stack = Stack::start();
     for (waiting, in_flight) in [(0, 0), (5, 0), (2, 3), (0, 5), (0, 1), (40, 1)] {
         stack.world.set("md", waiting, Some(in_flight));
         stack.value(&queue("md")).await.unwrap();
@@ -135,19 +135,20 @@ async fn c39_the_value_is_never_below_the_reactive_target() {
 
 #[tokio::test]
 async fn c40_metrics_carry_the_labels_by_which_kedas_own_are_joined() {
-    let mut stack = Stack::start().await;
+    let mut stack = Stack::start();
     stack.world.set("md", 4, Some(0));
     stack.value(&queue("md")).await.unwrap();
     stack.second().await;
     let metrics = stack.metrics.text();
     let name = super::harness::metric_name(&mut stack.client().await, &queue("md")).await.unwrap();
-    let wanted = format!("foresail_ref_target{{metric=\"{name}\",namespace=\"chem\",scaled_object=\"md\"}} 4");
+    let wanted =
+        format!("foresail_ref_target{{metric=\"{name}\",namespace=\"chem\",scaled_object=\"md\"}} 4");
     assert!(metrics.contains(&wanted), "{wanted}\nis not in\n{metrics}");
 }
 
 #[tokio::test]
 async fn a_store_that_was_replaced_by_an_empty_one_lowers_nothing_for_the_time_of_distrust() {
-    let mut stack = Stack::start().await;
+    let mut stack = Stack::start();
     let md = queue("md");
     stack.world.become_another("run 1");
     stack.world.set("md", 8, Some(2));
@@ -166,7 +167,7 @@ async fn a_store_that_was_replaced_by_an_empty_one_lowers_nothing_for_the_time_o
 
 #[tokio::test]
 async fn a_zero_between_two_samples_with_work_is_never_answered() {
-    let mut stack = Stack::start().await;
+    let mut stack = Stack::start();
     let md = queue("md");
     stack.world.set("md", 5, Some(0));
     assert_eq!(stack.value(&md).await.unwrap(), 5.0);
@@ -180,7 +181,7 @@ async fn a_zero_between_two_samples_with_work_is_never_answered() {
 
 #[tokio::test]
 async fn two_processes_asked_at_the_same_instant_agree_on_what_both_have_seen() {
-    let (mut one, mut other) = (Stack::start().await, Stack::start().await);
+    let (mut one, mut other) = (Stack::start(), Stack::start());
     for stack in [&mut one, &mut other] {
         stack.world.set("md", 7, Some(3));
         stack.value(&queue("md")).await.unwrap();

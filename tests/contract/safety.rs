@@ -7,7 +7,7 @@ use super::harness::{CONFIG, Stack, object, queue};
 
 #[tokio::test]
 async fn c31_refs_are_told_apart_by_metadata_and_not_by_kedas_own_keys() {
-    let mut stack = Stack::start().await;
+    let mut stack = Stack::start();
     stack.world.set("a", 3, Some(0));
     stack.world.set("b", 8, Some(0));
     // Two triggers of one object, and a ScaledJob of the same name.
@@ -24,7 +24,7 @@ async fn c31_refs_are_told_apart_by_metadata_and_not_by_kedas_own_keys() {
 
 #[tokio::test]
 async fn c32_a_ref_that_nobody_asks_for_expires_and_its_queue_is_no_longer_read() {
-    let mut stack = Stack::start().await;
+    let mut stack = Stack::start();
     stack.world.set("md", 1, Some(0));
     stack.value(&queue("md")).await.unwrap();
     stack.seconds(590).await;
@@ -39,7 +39,7 @@ async fn c32_a_ref_that_nobody_asks_for_expires_and_its_queue_is_no_longer_read(
 
 #[tokio::test]
 async fn c33_values_of_metadata_reach_neither_metrics_nor_errors() {
-    let mut stack = Stack::start().await;
+    let mut stack = Stack::start();
     let secrets = [
         ("queue", "md"),
         ("password", "hunter2"),
@@ -58,7 +58,7 @@ async fn c33_values_of_metadata_reach_neither_metrics_nor_errors() {
 #[tokio::test]
 async fn c34_a_namespace_uses_only_what_the_operator_opened_to_it() {
     let config = CONFIG.replace("\"*\": [\"*\"]", "\"chem*\": [\"md\", \"spectra-*\"]");
-    let mut stack = Stack::with(&config).await;
+    let mut stack = Stack::with(&config);
     for (namespace, name, allowed) in [
         ("chem", "md", true),
         ("chem-b", "spectra-7", true),
@@ -77,7 +77,7 @@ async fn c34_a_namespace_uses_only_what_the_operator_opened_to_it() {
 
 #[tokio::test]
 async fn c35_keys_that_nobody_knows_are_ignored_and_missing_env_keys_are_handled() {
-    let mut stack = Stack::start().await;
+    let mut stack = Stack::start();
     stack.world.set("md", 2, Some(0));
     assert_eq!(stack.value(&object("a", &[("queue", "md"), ("colour", "blue")])).await.unwrap(), 2.0);
     assert_eq!(stack.value(&object("b", &[("queueFromEnv", "md")])).await.unwrap(), 2.0);
@@ -87,7 +87,7 @@ async fn c35_keys_that_nobody_knows_are_ignored_and_missing_env_keys_are_handled
 
 #[tokio::test]
 async fn a_megabyte_of_metadata_is_refused_and_the_server_lives_on() {
-    let mut stack = Stack::start().await;
+    let mut stack = Stack::start();
     let large = object("so", &[("queue", "md"), ("note", &"x".repeat(1 << 20))]);
     assert!(stack.value(&large).await.is_err());
     assert_eq!(stack.refs.len(), 0);
@@ -96,7 +96,7 @@ async fn a_megabyte_of_metadata_is_refused_and_the_server_lives_on() {
 
 #[tokio::test]
 async fn an_override_beats_every_ref_within_one_tick_and_a_reload_keeps_what_is_known() {
-    let mut stack = Stack::start().await;
+    let mut stack = Stack::start();
     stack.world.set("md", 9, Some(0));
     assert_eq!(stack.value(&queue("md")).await.unwrap(), 9.0);
     stack.reload(&format!(
@@ -116,7 +116,7 @@ async fn an_override_beats_every_ref_within_one_tick_and_a_reload_keeps_what_is_
 
 #[tokio::test]
 async fn a_queue_name_with_a_typo_is_an_empty_queue_that_is_flagged() {
-    let mut stack = Stack::start().await;
+    let mut stack = Stack::start();
     assert_eq!(stack.value(&queue("mdd")).await.unwrap(), 0.0);
     stack.second().await;
     assert!(
@@ -135,7 +135,7 @@ async fn a_sum_of_queues_is_one_queue_and_watched_refs_need_no_namespace() {
         "    layouts:",
         "    watch: [ { layout: frames, queue: \"b,a\", workload: Deployment/closed/md } ]\n    layouts:",
     );
-    let mut stack = Stack::with(&config).await;
+    let mut stack = Stack::with(&config);
     stack.world.set("a", 3, Some(1));
     stack.world.set("b", 4, Some(0));
     assert_eq!(stack.value(&queue("a,b")).await.unwrap(), 8.0);

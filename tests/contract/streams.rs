@@ -35,7 +35,7 @@ async fn silent(stack: &mut Stack, stream: &mut Activity, object: &pb::ScaledObj
 
 #[tokio::test]
 async fn c24_true_at_once_when_opened_active_and_nothing_when_not() {
-    let mut stack = Stack::start().await;
+    let mut stack = Stack::start();
     let md = queue("md");
     let mut idle = open(&mut stack, &md).await;
     assert!(silent(&mut stack, &mut idle, &md).await);
@@ -47,7 +47,7 @@ async fn c24_true_at_once_when_opened_active_and_nothing_when_not() {
 
 #[tokio::test]
 async fn c25_true_at_each_change_to_active_and_never_false() {
-    let mut stack = Stack::start().await;
+    let mut stack = Stack::start();
     let md = queue("md");
     let mut stream = open(&mut stack, &md).await;
     for _ in 0..3 {
@@ -65,7 +65,7 @@ async fn c25_true_at_each_change_to_active_and_never_false() {
 
 #[tokio::test]
 async fn c25_the_message_of_an_activation_that_was_answered_at_opening_is_not_sent_twice() {
-    let mut stack = Stack::start().await;
+    let mut stack = Stack::start();
     let md = queue("md");
     stack.world.set("md", 4, Some(0));
     let mut stream = open(&mut stack, &md).await;
@@ -76,7 +76,7 @@ async fn c25_the_message_of_an_activation_that_was_answered_at_opening_is_not_se
 
 #[tokio::test]
 async fn c26_what_happened_while_nobody_read_is_one_message() {
-    let mut stack = Stack::start().await;
+    let mut stack = Stack::start();
     let md = queue("md");
     let mut stream = open(&mut stack, &md).await;
     assert!(silent(&mut stack, &mut stream, &md).await);
@@ -92,7 +92,7 @@ async fn c26_what_happened_while_nobody_read_is_one_message() {
 
 #[tokio::test]
 async fn c27_a_cancelled_stream_frees_its_state_and_ten_thousand_leak_nothing() {
-    let mut stack = Stack::start().await;
+    let mut stack = Stack::start();
     let md = queue("md");
     drop(open(&mut stack, &md).await);
     let mut client = stack.client().await;
@@ -114,7 +114,7 @@ async fn c27_a_cancelled_stream_frees_its_state_and_ten_thousand_leak_nothing() 
 
 #[tokio::test]
 async fn c28_at_a_stop_streams_end_with_ok_calls_finish_and_health_says_not_serving() {
-    let mut stack = Stack::start().await;
+    let mut stack = Stack::start();
     let md = queue("md");
     let mut activity = open(&mut stack, &md).await;
     let mut specs = stack.client().await.stream_metric_spec(md.clone()).await.unwrap().into_inner();
@@ -127,7 +127,7 @@ async fn c28_at_a_stop_streams_end_with_ok_calls_finish_and_health_says_not_serv
 
 #[tokio::test]
 async fn c28_a_connection_that_has_grown_old_ends_its_streams_with_ok() {
-    let mut stack = Stack::with(&format!("grpc: {{ max_connection_age: 1s }}\n{CONFIG}")).await;
+    let mut stack = Stack::with(&format!("grpc: {{ max_connection_age: 1s }}\n{CONFIG}"));
     let mut stream = open(&mut stack, &queue("md")).await;
     let end = tokio::time::timeout(Duration::from_secs(10), stream.next()).await.expect("an end");
     assert!(end.is_none(), "{end:?}");
@@ -135,7 +135,7 @@ async fn c28_a_connection_that_has_grown_old_ends_its_streams_with_ok() {
 
 #[tokio::test]
 async fn c29_an_error_of_the_backend_does_not_end_a_stream() {
-    let mut stack = Stack::start().await;
+    let mut stack = Stack::start();
     let md = queue("md");
     let mut stream = open(&mut stack, &md).await;
     stack.world.fail(Some(SourceError::Connect("refused".into())));
@@ -149,7 +149,7 @@ async fn c29_an_error_of_the_backend_does_not_end_a_stream() {
 
 #[tokio::test]
 async fn c30_streams_of_scaled_jobs_and_doubled_streams_work() {
-    let mut stack = Stack::start().await;
+    let mut stack = Stack::start();
     let job = object("sj", &[("queue", "md"), ("mode", "jobs"), ("strategy", "accurate")]);
     let (mut one, mut two) = (open(&mut stack, &job).await, open(&mut stack, &job).await);
     stack.world.set("md", 1, Some(0));
@@ -159,7 +159,7 @@ async fn c30_streams_of_scaled_jobs_and_doubled_streams_work() {
 
 #[tokio::test]
 async fn c02_metric_specs_stream_at_once_and_equal_what_a_call_says() {
-    let stack = Stack::start().await;
+    let stack = Stack::start();
     let mut client = stack.client().await;
     let mut stream = client.stream_metric_spec(queue("md")).await.unwrap().into_inner();
     let streamed = stream.next().await.unwrap().unwrap();

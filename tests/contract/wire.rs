@@ -14,12 +14,26 @@ use crate::support::{certificates::Certificates, process};
 
 /// Clients generated from the older forms of the protocol.
 mod older {
-    #[allow(clippy::all, clippy::pedantic, unreachable_pub, unused_qualifications, reason = "generated code")]
+    #[allow(
+        clippy::all,
+        clippy::pedantic,
+        clippy::allow_attributes_without_reason,
+        unreachable_pub,
+        unused_qualifications,
+        reason = "generated code"
+    )]
     pub(super) mod keda_2_0 {
         include!(concat!(env!("OUT_DIR"), "/keda-2.0/externalscaler.rs"));
     }
 
-    #[allow(clippy::all, clippy::pedantic, unreachable_pub, unused_qualifications, reason = "generated code")]
+    #[allow(
+        clippy::all,
+        clippy::pedantic,
+        clippy::allow_attributes_without_reason,
+        unreachable_pub,
+        unused_qualifications,
+        reason = "generated code"
+    )]
     pub(super) mod keda_2_17 {
         include!(concat!(env!("OUT_DIR"), "/keda-2.17/externalscaler.rs"));
     }
@@ -39,11 +53,11 @@ macro_rules! every_method_of {
         $stack.ask(client.get_metric_spec(object.clone())).await.unwrap();
         $stack.second().await;
         let spec = client.get_metric_spec(object.clone()).await.unwrap().into_inner().metric_specs.remove(0);
-        assert_eq!(spec.$spec as i64, 1);
+        assert_eq!(spec.$spec.to_string(), "1");
         let request =
             GetMetricsRequest { scaled_object_ref: Some(object.clone()), metric_name: spec.metric_name };
         let value = client.get_metrics(request).await.unwrap().into_inner().metric_values.remove(0);
-        assert_eq!(value.$value as i64, 7);
+        assert_eq!(value.$value.to_string(), "7");
         assert!(client.is_active(object.clone()).await.unwrap().into_inner().result);
         let mut stream = client.stream_is_active(object).await.unwrap().into_inner();
         assert!(stream.next().await.unwrap().unwrap().result);
@@ -52,7 +66,7 @@ macro_rules! every_method_of {
 
 #[tokio::test]
 async fn c01_every_generation_of_the_protocol_is_served() {
-    let mut stack = Stack::start().await;
+    let mut stack = Stack::start();
     stack.world.set("md", 7, Some(0));
     every_method_of!(stack, older::keda_2_0, target_size, metric_value);
     every_method_of!(stack, older::keda_2_17, target_size_float, metric_value_float);
@@ -61,7 +75,7 @@ async fn c01_every_generation_of_the_protocol_is_served() {
 
 #[tokio::test]
 async fn c03_health_answers_by_its_names_and_reflection_only_by_flag() {
-    let stack = Stack::start().await;
+    let stack = Stack::start();
     let mut health = HealthClient::new(stack.channel().await);
     for service in ["", "liveness", "readiness", "externalscaler.ExternalScaler"] {
         let status = health
@@ -76,7 +90,7 @@ async fn c03_health_answers_by_its_names_and_reflection_only_by_flag() {
     assert_eq!(unknown.code(), Code::NotFound);
 
     assert_eq!(reflected(&stack).await, Err(Code::Unimplemented));
-    let stack = Stack::with(&format!("grpc: {{ reflection: true }}\n{CONFIG}")).await;
+    let stack = Stack::with(&format!("grpc: {{ reflection: true }}\n{CONFIG}"));
     assert!(reflected(&stack).await.unwrap().contains(&"externalscaler.ExternalScaler".to_owned()));
 }
 
@@ -105,11 +119,10 @@ async fn c04_tls_and_mutual_tls_take_those_they_should_and_refuse_the_others() {
     let paths = [&files.server, &files.server_key, &files.ca].map(|path| path.display().to_string());
     let [cert, key, ca] = paths;
     let server_only =
-        Stack::with(&format!("grpc: {{ tls: {{ cert_file: {cert}, key_file: {key} }} }}\n{CONFIG}")).await;
+        Stack::with(&format!("grpc: {{ tls: {{ cert_file: {cert}, key_file: {key} }} }}\n{CONFIG}"));
     let mutual = Stack::with(&format!(
         "grpc: {{ tls: {{ cert_file: {cert}, key_file: {key}, client_ca_file: {ca} }} }}\n{CONFIG}"
-    ))
-    .await;
+    ));
 
     let trusting = |certificates: &Certificates| {
         ClientTlsConfig::new()
@@ -140,7 +153,7 @@ async fn spec_over_tls(stack: &Stack, tls: ClientTlsConfig) -> Result<(), String
 
 #[tokio::test]
 async fn c06_five_thousand_streams_on_one_connection_and_calls_still_go_through() {
-    let mut stack = Stack::start().await;
+    let mut stack = Stack::start();
     stack.world.set("md", 1, Some(0));
     stack.value(&queue("md")).await.unwrap();
     let mut client = stack.client().await;
@@ -157,7 +170,7 @@ async fn c06_five_thousand_streams_on_one_connection_and_calls_still_go_through(
 
 #[tokio::test]
 async fn c07_a_ref_whose_backend_never_answers_gets_unavailable_and_does_not_hang() {
-    let stack = Stack::start().await;
+    let stack = Stack::start();
     // Nobody works the engine here: the first sample never comes.
     let started = Instant::now();
     let status = stack.client().await.is_active(queue("md")).await.unwrap_err();
@@ -168,7 +181,7 @@ async fn c07_a_ref_whose_backend_never_answers_gets_unavailable_and_does_not_han
 
 #[tokio::test]
 async fn c08_a_clients_deadline_and_its_cancellation_are_honoured() {
-    let stack = Stack::start().await;
+    let stack = Stack::start();
     let mut client = stack.client().await;
     let mut request = Request::new(queue("md"));
     request.set_timeout(Duration::from_millis(50));
