@@ -127,7 +127,7 @@ impl Dialer<'_> {
         name: &str,
         user: &str,
     ) -> Result<redis::aio::MultiplexedConnection, NodeError> {
-        let settings = settings.set_protocol(ProtocolVersion::RESP2);
+        let settings = settings.set_protocol(ProtocolVersion::RESP2).set_skip_set_lib_name();
         let client = self.client(addr, settings).map_err(|error| connect(format!("{name}: {error}")))?;
         // The caller holds the deadline of a read; only the connect has one here.
         let limits = AsyncConnectionConfig::new()

@@ -1,18 +1,21 @@
 //! What is wrong or risky in a Redis, for `foresail check`.
 
-use std::collections::BTreeSet;
+use std::{borrow::Cow, collections::BTreeSet, time::Instant};
 
 use crate::{
-    config::source::RedisConfig,
+    config::source::{RedisConfig, RedisTopology},
     source::{
         Finding, Level, SourceError,
         redis::{
             ask::{Ask, Code, Round},
+            discover,
             link::Link,
             memory::QueueMemory,
             node::{Node, NodeError},
             probe::Probe,
             recipe::Plan,
+            stream,
+            template::Places,
             value::text,
         },
     },
@@ -25,24 +28,29 @@ pub(super) async fn findings(
     config: &RedisConfig,
 ) -> Result<Vec<Finding>, NodeError> {
     let mut findings = Vec::new();
+    let rule = Rule { plans, version: link.version(), cluster: is_cluster(config) };
     for node in link.live() {
         of_version(node, plans, &mut findings);
         of_role(node, &mut findings);
-        of_user(node, plans, &mut findings).await?;
+        of_user(node, &rule, &mut findings).await?;
         of_eviction(node, &mut findings).await?;
     }
-    of_rights(plans, link, config, &mut findings).await?;
+    of_rights(&rule, link, config, &mut findings).await?;
+    for plan in plans {
+        of_group(plan, link, config, &mut findings).await?;
+    }
     Ok(findings)
 }
 
 /// What to say of a source that cannot be read at all.
 pub(super) fn unreadable(error: &SourceError, plans: &[Plan], config: &RedisConfig) -> Finding {
     let user = config.username.as_deref().unwrap_or("foresail");
+    let rule = Rule { plans, version: [7, 0, 0], cluster: is_cluster(config) };
     let todo = match error {
         SourceError::Connect(_) => "check address, network, TLS and credentials of this source".to_owned(),
         SourceError::Timeout(_) => "check the network, or raise `timeout`".to_owned(),
         SourceError::NotTrusted(_) => "give the primary's address, or wait until it has loaded".to_owned(),
-        SourceError::Read(_) => format!("give the user what it needs: {}", acl_line(user, plans)),
+        SourceError::Read(_) => format!("give the user what it needs: {}", rule.line(user)),
     };
     finding(Level::Error, "server", error.to_string(), Some(todo))
 }
@@ -68,13 +76,12 @@ fn of_role(node: &Node, findings: &mut Vec<Finding>) {
     }
 }
 
-async fn of_user(node: &Node, plans: &[Plan], findings: &mut Vec<Finding>) -> Result<(), NodeError> {
+async fn of_user(node: &Node, rule: &Rule<'_>, findings: &mut Vec<Finding>) -> Result<(), NodeError> {
     let whoami = node.ask(redis::cmd("ACL").arg("WHOAMI").take()).await?;
-    let user =
-        whoami.as_ref().ok().and_then(text).map_or_else(|| node.user.clone(), std::borrow::Cow::into_owned);
+    let user = whoami.as_ref().ok().and_then(text).map_or_else(|| node.user.clone(), Cow::into_owned);
     if user == "default" {
         let what = format!("{} is read as user \"default\", who may usually write and see all", node.name);
-        let todo = format!("make a user that may only read: {}", acl_line("foresail", plans));
+        let todo = format!("make a user that may only read: {}", rule.line("foresail"));
         findings.push(finding(Level::Warning, "server", what, Some(todo)));
     }
     Ok(())
@@ -84,11 +91,7 @@ async fn of_eviction(node: &Node, findings: &mut Vec<Finding>) -> Result<(), Nod
     let memory = node.ask(redis::cmd("INFO").arg("memory").take()).await?;
     let memory = memory.as_ref().ok().and_then(text).unwrap_or_default();
     let value = |name: &str| {
-        memory
-            .lines()
-            .filter_map(|line| line.split_once(':'))
-            .find(|(key, _)| *key == name)
-            .map(|(_, value)| value)
+        memory.lines().filter_map(|line| line.split_once(':')).find(|(key, _)| *key == name).map(|(_, v)| v)
     };
     let limited = value("maxmemory").is_some_and(|limit| limit != "0");
     if let Some(policy) = value("maxmemory_policy").filter(|policy| limited && policy.starts_with("allkeys"))
@@ -103,67 +106,106 @@ async fn of_eviction(node: &Node, findings: &mut Vec<Finding>) -> Result<(), Nod
 /// Reads a queue that does not exist in every layout: a command that the ACL forbids is refused all
 /// the same. Keys are not judged here: the user may well be kept from this one and allowed the others.
 async fn of_rights(
-    plans: &[Plan],
+    rule: &Rule<'_>,
     link: &mut Link,
     config: &RedisConfig,
     findings: &mut Vec<Finding>,
 ) -> Result<(), NodeError> {
-    for plan in plans {
+    for plan in rule.plans {
         let mut round = Round::default();
         drop(Probe::start(plan, "foresail-check", link.now(""), &QueueMemory::default(), &mut round));
         let answers = link.round(&round, false, config, &mut 0).await?;
         let forbidden: BTreeSet<_> = answers
             .refusals()
             .filter(|refusal| refusal.code == Code::CommandForbidden)
-            .map(|refusal| refusal.what.clone())
+            .map(|refusal| refusal.what.as_str())
             .collect();
         if !forbidden.is_empty() {
             let user = link.live().next().map_or("foresail", |node| node.user.as_str());
             let what = forbidden.into_iter().collect::<Vec<_>>().join("; ");
-            let todo = format!("or give the user all that Foresail needs: {}", acl_line(user, plans));
+            let todo = format!("or give the user all that Foresail needs: {}", rule.line(user));
             findings.push(finding(Level::Error, &format!("layout {}", plan.layout.name), what, Some(todo)));
         }
     }
     Ok(())
 }
 
-/// The smallest rule that lets a user read all layouts.
-fn acl_line(user: &str, plans: &[Plan]) -> String {
-    let mut commands: BTreeSet<String> = ALWAYS.iter().map(|name| (*name).to_owned()).collect();
-    let mut keys = BTreeSet::new();
-    for plan in plans {
-        let mut round = Round::default();
-        let mut memory = QueueMemory::default();
-        memory.workers.insert("*".to_owned(), std::time::Instant::now());
-        drop(Probe::start(plan, "*", 0.0, &memory, &mut round));
-        commands.extend(round.asks().iter().map(Ask::acl_name));
-        let names = round.asks().iter().filter_map(Ask::key_bytes);
-        keys.extend(names.map(|key| format!("%R~{}", String::from_utf8_lossy(key))));
-        if plan.stream.is_some() {
-            commands.extend(["xrange", "eval_ro"].map(str::to_owned));
-        }
+/// A group that none of the layout's streams has is probably a typo, and everything seems to wait.
+async fn of_group(
+    plan: &Plan,
+    link: &mut Link,
+    config: &RedisConfig,
+    findings: &mut Vec<Finding>,
+) -> Result<(), NodeError> {
+    let Some((key, group)) = &plan.stream else { return Ok(()) };
+    // Without the right to search there is nothing to judge by.
+    let queues = discover::queues(plan, link, STREAMS_LOOKED_AT).await.unwrap_or_default();
+    let mut round = Round::default();
+    let places = queues.iter().map(|queue| Places { queue, ..Places::default() });
+    let asked: Vec<_> = places
+        .map(|places| (group.fill(places), stream::ask_groups(&key.fill(places), &mut round)))
+        .collect();
+    let answers = link.round(&round, false, config, &mut 0).await?;
+    let known = asked.iter().any(|(group, place)| {
+        answers.at(*place).is_ok_and(|answer| stream::group_of(answer, group).is_some())
+    });
+    if let (Some((group, _)), false) = (asked.first(), known) {
+        let what =
+            format!("no stream of this layout has the group {group:?}, so every entry counts as waiting");
+        let todo = "check the layout's `group`, or let the workers make it first".to_owned();
+        findings.push(finding(Level::Warning, &format!("layout {}", plan.layout.name), what, Some(todo)));
     }
-    let commands: Vec<_> = commands.iter().map(|name| format!("+{name}")).collect();
-    let keys: Vec<_> = keys.into_iter().collect();
-    format!(
-        "ACL SETUSER {user} on >PASSWORD resetkeys resetchannels -@all {} {}",
-        commands.join(" "),
-        keys.join(" "),
-    )
+    Ok(())
 }
 
-const ALWAYS: [&str; 10] = [
-    "acl|whoami",
-    "auth",
-    "client|setinfo",
-    "client|setname",
-    "cluster|slots",
-    "info",
-    "ping",
-    "scan",
-    "select",
-    "time",
-];
+const STREAMS_LOOKED_AT: usize = 100;
+
+/// The smallest rule that lets a user read all layouts.
+struct Rule<'a> {
+    plans: &'a [Plan],
+    version: [u32; 3],
+    cluster: bool,
+}
+
+impl Rule<'_> {
+    fn line(&self, user: &str) -> String {
+        let since_7 = self.version >= [7, 0, 0];
+        let mut commands: BTreeSet<String> = ALWAYS.iter().map(|name| (*name).to_owned()).collect();
+        if self.cluster {
+            commands.extend(["asking", "cluster|slots"].map(str::to_owned));
+        }
+        let mut keys = BTreeSet::new();
+        for plan in self.plans {
+            let mut round = Round::default();
+            let mut memory = QueueMemory::default();
+            // One worker, so that the commands and keys of worker lists are among those asked.
+            memory.workers.insert("*".to_owned(), Instant::now());
+            drop(Probe::start(plan, "*", 0.0, &memory, &mut round));
+            commands.extend(round.asks().iter().map(Ask::acl_name));
+            // Only since 7.0 can a rule allow reading alone.
+            let mark = if since_7 { "%R~" } else { "~" };
+            let names = round.asks().iter().filter_map(Ask::key_bytes);
+            keys.extend(names.map(|key| format!("{mark}{}", String::from_utf8_lossy(key))));
+            if plan.stream.is_some() {
+                commands.insert("xrange".to_owned());
+                commands.extend(since_7.then(|| "eval_ro".to_owned()));
+            }
+        }
+        let commands: Vec<_> = commands.iter().map(|name| format!("+{name}")).collect();
+        let keys: Vec<_> = keys.into_iter().collect();
+        format!(
+            "ACL SETUSER {user} on >PASSWORD resetkeys resetchannels -@all {} {}",
+            commands.join(" "),
+            keys.join(" "),
+        )
+    }
+}
+
+const ALWAYS: [&str; 8] = ["acl|whoami", "auth", "client|setname", "info", "ping", "scan", "select", "time"];
+
+fn is_cluster(config: &RedisConfig) -> bool {
+    matches!(config.topology, RedisTopology::Cluster(_))
+}
 
 fn finding(level: Level, subject: &str, what: String, todo: Option<String>) -> Finding {
     Finding { level, subject: subject.to_owned(), what, todo }

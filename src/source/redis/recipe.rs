@@ -304,13 +304,14 @@ impl Filler<'_> {
     }
 
     fn held(&self, held: &HeldRecipe) -> Result<Option<HeldPlan>, ParameterError> {
+        let oldest = self.end(&held.oldest)?;
         let Some(list) = self.one(&held.list) else { return Ok(None) };
         let workers = self.one(&held.workers);
         if workers.is_some() && !list.names_worker() {
             let what = "names the workers' own lists, so `processing` must hold {worker}".to_owned();
             return Err(ParameterError { key: "workers".to_owned(), what });
         }
-        Ok(Some(HeldPlan { list, workers, oldest: self.end(&held.oldest)? }))
+        Ok(Some(HeldPlan { list, workers, oldest }))
     }
 
     fn tail(&self, tail: &TailRecipe) -> Result<Option<(Template, End)>, ParameterError> {

@@ -41,9 +41,8 @@ enum Counted {
 impl StreamProbe {
     /// Asks for everything that does not depend on an answer.
     pub(super) fn start(key: String, group: String, stuck_after: Option<f64>, round: &mut Round) -> Self {
-        let xinfo = |what: &str| redis::cmd("XINFO").arg(what).arg(&key).take();
-        let info = round.push(To::KeyAt(2), xinfo("STREAM"));
-        let groups = round.push(To::KeyAt(2), xinfo("GROUPS"));
+        let info = round.push(To::KeyAt(2), redis::cmd("XINFO").arg("STREAM").arg(&key).take());
+        let groups = ask_groups(&key, round);
         let pending = || redis::cmd("XPENDING").arg(&key).arg(&group).take();
         let summary = round.push(To::KeyAt(1), pending());
         let idle = stuck_after.map(|seconds| {
@@ -166,11 +165,11 @@ impl StreamProbe {
         };
         let groups = match first.at(self.groups) {
             Err(refusal) if refusal.code == Code::NoKey => return Ok(None),
-            other => items(other?).ok_or_else(|| self.odd("XINFO GROUPS"))?,
+            other => other?,
         };
-        let name = |row: &&Value| field(row, "name").and_then(text).is_some_and(|name| name == self.group);
-        let group =
-            groups.iter().find(name).map(|row| Group::parse(row).ok_or_else(|| self.odd("XINFO GROUPS")));
+        items(groups).ok_or_else(|| self.odd("XINFO GROUPS"))?;
+        let group = group_of(groups, &self.group);
+        let group = group.map(|row| Group::parse(row).ok_or_else(|| self.odd("XINFO GROUPS")));
         Ok(Some((stream, group.transpose()?)))
     }
 
@@ -201,6 +200,17 @@ impl StreamProbe {
     fn odd(&self, command: &str) -> Refusal {
         Refusal::of_node(format!("{command} of stream {:?}: an answer of a wrong shape", self.key))
     }
+}
+
+/// Asks for the groups of a stream.
+pub(super) fn ask_groups(key: &str, round: &mut Round) -> Place {
+    round.push(To::KeyAt(2), redis::cmd("XINFO").arg("GROUPS").arg(key).take())
+}
+
+/// The row of a group, where the stream has it.
+pub(super) fn group_of<'a>(groups: &'a Value, group: &str) -> Option<&'a Value> {
+    let named = |row: &&Value| field(row, "name").and_then(text).is_some_and(|name| name == group);
+    items(groups)?.iter().find(named)
 }
 
 fn take_stuck(entries: &[Value], layout: &Layout, holders: &mut BTreeMap<Box<str>, Holder>) {
