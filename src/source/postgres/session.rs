@@ -26,6 +26,8 @@ pub(super) struct Session {
     identity_sql: &'static str,
     /// The role that reads.
     pub(super) role: String,
+    /// The port that was connected to.
+    pub(super) port: u16,
     /// The server's version number, as in 150004.
     pub(super) version: u32,
     /// What was found out about each layout over this connection.
@@ -61,11 +63,13 @@ const MAY_IDENTIFY: &str = "SELECT current_user::text, current_setting('server_v
 impl Session {
     /// Connects; the caller bounds the time.
     pub(super) async fn open(config: &PostgresConfig) -> Result<Self, SourceError> {
-        let connection = connect::options(config)?.connect().await.map_err(|error| connect_error(&error))?;
+        let options = connect::options(config)?;
+        let connection = options.connect().await.map_err(|error| connect_error(&error))?;
         let mut session = Self {
             connection,
             identity_sql: WEAK_IDENTITY,
             role: String::new(),
+            port: options.get_port(),
             version: 0,
             statements: BTreeMap::new(),
             round_trips: 0,
