@@ -188,7 +188,10 @@ async fn a_whole_table_may_be_one_queue_and_its_sequence_counts_arrivals() {
     let full = sample(&source, "any name").await;
     assert_eq!((full.waiting, full.in_flight, full.arrivals_total), (Some(2), Some(1), Some(10)));
     assert_eq!(full.holders, Some(vec![holder("w", 1, 0)]));
-    database.execute("ALTER SEQUENCE jobs_id_seq INCREMENT BY 10").await;
+    database.execute("ALTER SEQUENCE jobs_id_seq INCREMENT BY 2").await;
+    let before = sample(&source, "any name").await.arrivals_total.expect("the sequence tells");
+    database.execute("INSERT INTO jobs (queue) SELECT 'md' FROM generate_series(1, 4)").await;
+    assert_eq!(sample(&source, "any name").await.arrivals_total, Some(before + 4));
     let discovered = source.discover(LayoutIndex(0), 10).await.expect("there is nothing to list");
     assert_eq!(discovered, ["lab"]);
 }

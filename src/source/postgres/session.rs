@@ -151,8 +151,9 @@ impl Session {
     /// What an error means; ends the failed transaction where the connection is still good.
     async fn recovered(&mut self, completed: usize, error: &sqlx::Error) -> Failure {
         let failure = match Failure::of(error, &self.role) {
-            // Not even the transaction's start went well: that is no layout's fault.
-            Failure::Layout(text) if completed < 2 => return Failure::Lost(SourceError::Read(text)),
+            // A message is parsed whole before its first statement runs, so a layout can fail at 0; at 1 it is
+            // the transaction's start that failed, which is no layout's fault.
+            Failure::Layout(text) if completed == 1 => return Failure::Lost(SourceError::Read(text)),
             failure => failure,
         };
         if matches!(failure, Failure::Layout(_)) {
