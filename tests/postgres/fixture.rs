@@ -1,6 +1,12 @@
 //! Sources and layouts for these tests.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicU32, Ordering},
+    },
+};
 
 use foresail::{
     config::{
@@ -13,10 +19,64 @@ use foresail::{
     },
 };
 
+use sqlx::{AssertSqlSafe, PgConnection, postgres::PgRow};
+use tokio::sync::Mutex;
+
 use crate::support::postgres::PostgresServer;
 
 /// Seconds that a test waits for one read, where it is not about time.
 pub(crate) const TIMEOUT: f64 = 10.0;
+
+/// A database of its own on a server that the tests which run at the same time share.
+pub(crate) struct Database {
+    server: Arc<PostgresServer>,
+    pub(crate) name: String,
+}
+
+impl Database {
+    pub(crate) async fn new() -> Self {
+        /// Weak, so that the last test stops the server.
+        static SHARED: Mutex<Weak<PostgresServer>> = Mutex::const_new(Weak::new());
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let mut shared = SHARED.lock().await;
+        let server = match shared.upgrade() {
+            Some(server) => server,
+            None => Arc::new(PostgresServer::start().await),
+        };
+        *shared = Arc::downgrade(&server);
+        let name = format!("test_{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+        server.execute(&format!("CREATE DATABASE {name}")).await;
+        Self { server, name }
+    }
+
+    pub(crate) fn url(&self, role: &str) -> String {
+        self.server.url(role, &self.name)
+    }
+
+    pub(crate) async fn connection(&self) -> PgConnection {
+        self.server.connection(&self.name).await
+    }
+
+    /// Runs statements as the superuser, in one transaction.
+    pub(crate) async fn execute(&self, sql: &str) {
+        self.server.execute_in(&self.name, sql).await;
+    }
+
+    /// Runs one query as the superuser.
+    pub(crate) async fn rows(&self, sql: &str) -> Vec<PgRow> {
+        let rows = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(&mut self.connection().await).await;
+        rows.unwrap_or_else(|error| panic!("{sql}: {error}"))
+    }
+
+    /// A source that reads as the superuser.
+    pub(crate) fn source(&self, layouts: Vec<Layout>) -> PostgresSource {
+        self.source_as("postgres", layouts)
+    }
+
+    pub(crate) fn source_as(&self, role: &str, layouts: Vec<Layout>) -> PostgresSource {
+        source(&self.url(role), layouts)
+    }
+}
 
 pub(crate) fn config(url: &str) -> PostgresConfig {
     PostgresConfig {
@@ -54,13 +114,8 @@ fn layout(read: LayoutRead) -> Layout {
     }
 }
 
-/// A source that reads as the superuser.
-pub(crate) fn source(server: &PostgresServer, layouts: Vec<Layout>) -> PostgresSource {
-    source_as(server, "postgres", layouts)
-}
-
-pub(crate) fn source_as(server: &PostgresServer, role: &str, layouts: Vec<Layout>) -> PostgresSource {
-    PostgresSource::new(config(&server.url(role, "postgres")), layouts).expect("the layouts are right")
+pub(crate) fn source(url: &str, layouts: Vec<Layout>) -> PostgresSource {
+    PostgresSource::new(config(url), layouts).expect("the layouts are right")
 }
 
 pub(crate) fn wanted(layout: usize, queue: &str) -> Wanted {

@@ -159,9 +159,7 @@ async fn prepare_query(session: &mut Session, sql: &str, deadline: Instant) -> R
             )));
         }
     }
-    let statement = Statement::Query { sql, shape: Shape::of_columns(&columns) };
-    session.explain(&statement.read(&[]), deadline).await?;
-    Ok(statement)
+    Ok(Statement::Query { sql, shape: Shape::of_columns(&columns) })
 }
 
 /// The names of the columns that a query returns.
@@ -170,6 +168,8 @@ pub(super) async fn query_columns(
     sql: &str,
     deadline: Instant,
 ) -> Result<Vec<String>, Failure> {
+    // First, since it refuses what is more than one statement.
+    session.explain(&columns_of(sql), deadline).await?;
     let answer = session.transaction(&columns_of(sql), deadline).await?;
     let columns = answer.rows.first().map(|row| row.columns().iter().map(|c| c.name().to_owned()).collect());
     Ok(columns.unwrap_or_default())

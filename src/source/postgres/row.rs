@@ -44,7 +44,7 @@ impl Readings {
                     }
                     Entry::Occupied(mut place) => {
                         let what = format!("queue {:?} has several rows: GROUP BY queue", place.key());
-                        place.insert(Err(what));
+                        drop(place.insert(Err(what)));
                     }
                 },
             }

@@ -26,6 +26,8 @@ pub(super) struct Session {
     identity_sql: &'static str,
     /// The role that reads.
     pub(super) role: String,
+    /// The port that was connected to.
+    pub(super) port: u16,
     /// The server's version number, as in 150004.
     pub(super) version: u32,
     /// What was found out about each layout over this connection.
@@ -61,11 +63,13 @@ const MAY_IDENTIFY: &str = "SELECT current_user::text, current_setting('server_v
 impl Session {
     /// Connects; the caller bounds the time.
     pub(super) async fn open(config: &PostgresConfig) -> Result<Self, SourceError> {
-        let connection = connect::options(config)?.connect().await.map_err(|error| connect_error(&error))?;
+        let options = connect::options(config)?;
+        let connection = options.connect().await.map_err(|error| connect_error(&error))?;
         let mut session = Self {
             connection,
             identity_sql: WEAK_IDENTITY,
             role: String::new(),
+            port: options.get_port(),
             version: 0,
             statements: BTreeMap::new(),
             round_trips: 0,
@@ -147,8 +151,9 @@ impl Session {
     /// What an error means; ends the failed transaction where the connection is still good.
     async fn recovered(&mut self, completed: usize, error: &sqlx::Error) -> Failure {
         let failure = match Failure::of(error, &self.role) {
-            // Not even the transaction's start went well: that is no layout's fault.
-            Failure::Layout(text) if completed < 2 => return Failure::Lost(SourceError::Read(text)),
+            // A message is parsed whole before its first statement runs, so a layout can fail at 0; at 1 it is
+            // the transaction's start that failed, which is no layout's fault.
+            Failure::Layout(text) if completed == 1 => return Failure::Lost(SourceError::Read(text)),
             failure => failure,
         };
         if matches!(failure, Failure::Layout(_)) {

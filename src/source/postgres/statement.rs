@@ -22,6 +22,8 @@ pub(super) enum Statement {
 #[derive(Debug, Clone)]
 pub(super) struct TableStatement {
     from: String,
+    /// Every column that is read, quoted, the queue's first.
+    columns: Vec<String>,
     queue: Option<String>,
     live: String,
     known: String,
@@ -69,6 +71,16 @@ impl Statement {
         }
     }
 
+    /// The index that serves this statement, as its CREATE INDEX; `None` where that cannot be said.
+    pub(super) fn index(&self) -> Option<String> {
+        let Self::Table(table) = self else { return None };
+        let (first, others) = table.columns.split_first()?;
+        let include =
+            if others.is_empty() { String::new() } else { format!(" INCLUDE ({})", others.join(", ")) };
+        let partial = if table.live == "true" { String::new() } else { format!(" WHERE {}", table.live) };
+        Some(format!("CREATE INDEX CONCURRENTLY ON {} ({first}){include}{partial}", table.from))
+    }
+
     /// Whether the whole table is one queue, whatever its name.
     pub(super) fn is_one_queue(&self) -> bool {
         matches!(self, Self::Table(TableStatement { queue: None, .. }))
@@ -101,9 +113,15 @@ impl TableStatement {
         let fill = |choices| filling.fill(recipe, choices);
         let from = crate::config::text::Texts(vec![recipe.from.clone()]);
         let running = fill(&recipe.running);
+        let queue = fill(&recipe.queue);
+        let mut columns: Vec<String> =
+            recipe.columns(filling.parameters).map(|(_, column, _)| quote::identifier(column)).collect();
+        columns.sort_by_key(|column| Some(column) != queue.as_ref());
+        columns.dedup();
         Ok(Self {
+            columns,
             from: fill(&from).ok_or("the layout names no table")?,
-            queue: fill(&recipe.queue),
+            queue,
             live: fill(&recipe.live).unwrap_or_else(|| "true".to_owned()),
             known: fill(&recipe.known).unwrap_or_else(|| "true".to_owned()),
             waiting: fill(&recipe.waiting).ok_or("the layout does not say which jobs wait")?,
@@ -200,18 +218,4 @@ impl TableStatement {
             quality: if self.running.is_some() { Quality::Exact } else { Quality::UpperBound },
         }
     }
-
-    /// The index that serves this statement, as its CREATE INDEX; `None` where nothing of it can be said.
-    pub(super) fn index(&self) -> Option<String> {
-        let columns: Vec<&str> = [&self.queue, &self.due].into_iter().flatten().map(String::as_str).collect();
-        if columns.is_empty() || columns.iter().any(|column| !is_quoted_column(column)) {
-            return None;
-        }
-        let partial = if self.live == "true" { String::new() } else { format!(" WHERE {}", self.live) };
-        Some(format!("CREATE INDEX CONCURRENTLY ON {} ({}){partial}", self.from, columns.join(", ")))
-    }
-}
-
-fn is_quoted_column(expression: &str) -> bool {
-    expression.starts_with('"') && expression.ends_with('"')
 }

@@ -20,8 +20,6 @@ pub(super) struct Table {
     row_security: bool,
     /// Whether the role may write to it.
     pub(super) writable: bool,
-    /// Pages on disk, as the planner knows them.
-    pub(super) pages: i64,
     columns: BTreeMap<String, Column>,
 }
 
@@ -36,7 +34,7 @@ struct Column {
 pub(super) fn describe(relation: &str) -> String {
     format!(
         "SELECT json_build_object(\
-           'kind', c.relkind, 'row_security', row_security_active(c.oid), 'pages', c.relpages, \
+           'kind', c.relkind, 'row_security', row_security_active(c.oid), \
            'writable', has_table_privilege(c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE'), \
            'columns', coalesce((\
              SELECT json_object_agg(a.attname, json_build_object(\
