@@ -8,8 +8,8 @@ use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
 use crate::{
-    refs::{KnownQueue, RefEntry, RefError},
-    series::{QueueView, Unseen},
+    refs::{RefEntry, RefError},
+    series::{KnownQueue, QueueView, Unseen},
     sizing::{Decision, Undecided},
 };
 

@@ -14,9 +14,9 @@ use tokio::sync::watch;
 use crate::{
     answers::{Answers, NoAnswer, QueueRow, Row, Table},
     config::{Config, source::SourceConfig},
-    refs::{self, Caller, KnownQueue, QueueKey, RefEntry, RefKey, RefSpec, Refs},
+    refs::{self, Caller, RefEntry, RefKey, RefSpec, Refs},
     sampler::{Interest, Reading, Wish},
-    series::{QueueRules, Series, Unseen},
+    series::{KnownQueue, QueueKey, QueueRules, Series, Unseen},
     sizing::{self, Decision, Pin, RefState, Undecided, Workload},
     source::{Identity, LayoutIndex, Wanted},
 };

@@ -5,12 +5,9 @@
 
 mod metadata;
 
-use std::{
-    hash::{Hash, Hasher},
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
-    },
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
 };
 
 use dashmap::{DashMap, Entry};
@@ -18,7 +15,7 @@ use tokio::sync::watch;
 
 pub use metadata::{METADATA_KEYS, MetadataKey, RefError, RefSpec, resolve};
 
-use crate::series::QueueIndex;
+use crate::series::QueueKey;
 
 /// Refs at most: far more than one KEDA can poll, and a bound on what a hostile caller can fill.
 pub const MAX_REFS: usize = 100_000;
@@ -50,24 +47,6 @@ impl RefKey {
             .collect();
         metadata.sort_unstable();
         Self { namespace, name, metadata }
-    }
-}
-
-/// What a queue is called: its source, its layout, and the names whose sum it is.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct QueueKey {
-    /// The source's name.
-    pub source: String,
-    /// The layout's name.
-    pub layout: String,
-    /// The queue's names, sorted, each once.
-    pub names: Vec<String>,
-}
-
-impl QueueKey {
-    /// The names as a ref writes them.
-    pub fn queue(&self) -> String {
-        self.names.join(",")
     }
 }
 
@@ -266,21 +245,12 @@ impl Rows {
     }
 }
 
-/// A queue that the engine keeps, as the sampler is told of it.
-#[derive(Debug)]
-pub struct KnownQueue {
-    /// What it is called.
-    pub key: QueueKey,
-    /// Its place in the series.
-    pub index: QueueIndex,
-}
-
 /// The name under which the HPA knows a ref's metric: `foresail-QUEUE-HASH`, at most 63 characters of
 /// `[a-z0-9-]`, the same on every replica and after every restart.
 fn metric_name(queue: &QueueKey) -> String {
-    let mut hasher = Fnv(0xcbf2_9ce4_8422_2325);
-    queue.hash(&mut hasher);
-    let hash = hasher.finish() & 0xffff_ffff;
+    let parts =
+        [queue.source.as_str(), &queue.layout].into_iter().chain(queue.names.iter().map(String::as_str));
+    let hash = parts.fold(FNV_BASIS, |hash, part| fnv_1a(fnv_1a(hash, part.as_bytes()), &[0]));
     let readable: String = queue
         .queue()
         .chars()
@@ -293,19 +263,11 @@ fn metric_name(queue: &QueueKey) -> String {
     }
 }
 
-/// FNV-1a: the name must not depend on a compiler's choice of hash.
-struct Fnv(u64);
+const FNV_BASIS: u32 = 0x811c_9dc5;
 
-impl Hasher for Fnv {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3);
-        }
-    }
+/// FNV-1a, 32 bits: written out, since the name must not depend on a compiler's choice of hash.
+fn fnv_1a(hash: u32, bytes: &[u8]) -> u32 {
+    bytes.iter().fold(hash, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
 }
 
 #[cfg(test)]
@@ -345,7 +307,7 @@ mod tests {
                 names: names.iter().map(|n| (*n).to_owned()).collect(),
             })
         };
-        assert_eq!(name(&["md"]), "foresail-md-89ad1d45");
+        assert_eq!(name(&["md"]), "foresail-md-c829f25a");
         for odd in [vec!["Ünï:co/de%"], vec!["---"], vec![&"x".repeat(300)[..]], vec!["a", "b"]] {
             let name = name(&odd);
             assert!(

@@ -10,8 +10,7 @@ use std::{fmt, sync::Arc, time::Instant};
 
 use crate::{
     clock::Clock,
-    refs::KnownQueue,
-    series::Sample,
+    series::{KnownQueue, Sample},
     source::{Identity, Source, SourceError, Wanted},
 };
 

@@ -4,9 +4,11 @@
 //! replica. So a sample is not believed at once when it says that all work is gone.
 
 mod counter;
+mod queue;
 mod sample;
 
 pub use counter::Counter;
+pub use queue::{KnownQueue, QueueKey};
 pub use sample::{Holder, Quality, Sample};
 
 /// Equal samples that it takes to believe that a queue with work has run dry.

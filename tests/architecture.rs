@@ -20,7 +20,7 @@ const SHELL: [(&str, &[&str]); 16] = [
     ("shutdown", &[]),
     // A layout is a preset with parameters, so configuration reads presets.
     ("config", &["source"]),
-    ("telemetry", &["clock", "config"]),
+    ("telemetry", &["answers", "clock", "config"]),
     ("source", &["clock", "config"]),
     ("sampler", &["clock", "config", "shutdown", "source", "telemetry"]),
     ("workloads", &["clock", "config", "shutdown", "telemetry"]),
@@ -51,7 +51,7 @@ const SHELL: [(&str, &[&str]); 16] = [
 
 /// Crates that the core may use, and those that its simulator may use besides.
 const CORE_CRATES: [&str; 5] = ["std", "core", "alloc", "serde", "thiserror"];
-const SIM_CRATES: [&str; 2] = ["rand", "rand_pcg"];
+const SIM_CRATES: [&str; 3] = ["flate2", "rand", "rand_pcg"];
 
 /// Tools that attributes name, as in `#[expect(clippy::float_cmp, ...)]`.
 const TOOLS: [&str; 2] = ["clippy", "rustfmt"];

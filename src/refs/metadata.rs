@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::{
     config::{Config, policy, source::SourceConfig},
-    refs::{Caller, QueueKey, RefKey},
+    refs::{Caller, RefKey},
+    series::QueueKey,
     sizing::{Mode, Policy, Strategy},
 };
 

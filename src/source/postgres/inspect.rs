@@ -163,6 +163,8 @@ async fn layout(
                 }
             }
         }
+        // No file can put it here.
+        LayoutRead::Embedded => {}
         LayoutRead::Preset { preset, parameters } => {
             if let Some(recipe) = &preset.postgres {
                 let (relation, table) = described(session, recipe, parameters, deadline).await?;
