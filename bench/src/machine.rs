@@ -1,0 +1,35 @@
+//! What the numbers were measured on.
+
+use std::{fs, process::Command, thread};
+
+/// Cores, processor, kernel and versions in one line.
+pub(crate) fn line() -> String {
+    let cores = thread::available_parallelism().map_or(0, usize::from);
+    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let build = if cfg!(debug_assertions) { ", DEBUG BUILD" } else { "" };
+    let mut parts = vec![
+        format!("Measured on {cores} cores of {}", processor()),
+        format!("Linux {}", kernel.split('-').next().unwrap_or_default().trim()),
+        format!("foresail {}{build}", env!("CARGO_PKG_VERSION")),
+    ];
+    parts.extend(version("rustc", "--version").map(|text| first_words(&text, 2)));
+    parts.extend(version("go", "version").and_then(|text| text.split(' ').nth(2).map(str::to_owned)));
+    format!("{}.", parts.join(", "))
+}
+
+/// The first line that a program says of its version; `None` where it is not installed.
+pub(crate) fn version(program: &str, argument: &str) -> Option<String> {
+    let output = Command::new(program).arg(argument).output().ok()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    output.status.success().then(|| text.lines().next().unwrap_or_default().trim().to_owned())
+}
+
+fn first_words(text: &str, words: usize) -> String {
+    text.split(' ').take(words).collect::<Vec<_>>().join(" ")
+}
+
+fn processor() -> String {
+    let all = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = all.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    model.map_or("an unknown processor", |(_, model)| model.trim()).to_owned()
+}

@@ -1,0 +1,199 @@
+//! `foresail-bench tick`: a whole tick, with a fresh sample of every queue.
+
+use std::{
+    fmt::{self, Display},
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use clap::Parser;
+use foresail::{
+    answers::Answers,
+    clock::{Clock as _, VirtualClock},
+    engine::Engine,
+    refs::{Caller, RefEntry, Refs, resolve},
+    sampler::{self, Interest},
+};
+use hdrhistogram::Histogram;
+use stats_alloc::{INSTRUMENTED_SYSTEM, Region};
+use tokio::sync::watch;
+
+use crate::{
+    table::{Table, count, duration},
+    world::{self, Embedded},
+};
+
+/// Ticks before counting starts: the first ones grow the tables.
+const WARM_UP: usize = 5;
+
+/// Seconds of the virtual clock between two signs of life of the refs, which keep them from expiring.
+const ASKED_EVERY: usize = 60;
+
+/// What is to be measured.
+#[derive(Debug, Parser)]
+pub(crate) struct Args {
+    /// Numbers of queues, each with one ref.
+    #[arg(long, value_delimiter = ',', default_values_t = [1_000, 10_000, 100_000])]
+    queues: Vec<usize>,
+    /// Seconds for each number of queues.
+    #[arg(long, default_value_t = 5.0)]
+    seconds: f64,
+}
+
+/// Ticks for each number of queues.
+pub(crate) fn run(args: &Args) -> anyhow::Result<impl Display + use<>> {
+    let costs = args.queues.iter().map(|&queues| measure(queues, Duration::from_secs_f64(args.seconds)));
+    Ok(Report(costs.collect::<Result<_, _>>()?))
+}
+
+struct Report(Vec<Cost>);
+
+/// What the ticks of one number of queues cost.
+struct Cost {
+    queues: usize,
+    intake: Part,
+    decide: Part,
+    whole: Histogram<u64>,
+}
+
+/// One part of a tick: nanoseconds, and allocations of the worst tick.
+struct Part {
+    nanoseconds: Histogram<u64>,
+    allocations: usize,
+}
+
+fn measure(queues: usize, during: Duration) -> anyhow::Result<Cost> {
+    let mut bench = Bench::new(queues)?;
+    for _ in 0..WARM_UP {
+        bench.tick()?;
+    }
+    let mut cost = Cost { queues, intake: Part::new(), decide: Part::new(), whole: histogram() };
+    let end = Instant::now() + during;
+    while Instant::now() < end || cost.whole.len() < 3 {
+        let (intake, decide) = bench.tick()?;
+        cost.intake.note(intake)?;
+        cost.decide.note(decide)?;
+        cost.whole.record(intake.0 + decide.0)?;
+    }
+    Ok(cost)
+}
+
+/// An engine that knows its queues, and what feeds it.
+struct Bench {
+    engine: Engine,
+    interest: watch::Receiver<Interest>,
+    entries: Vec<Arc<RefEntry>>,
+    source: Embedded,
+    clock: VirtualClock,
+    runtime: tokio::runtime::Runtime,
+    ticks: usize,
+}
+
+impl Bench {
+    fn new(queues: usize) -> anyhow::Result<Self> {
+        let config = Arc::new(world::config()?);
+        let added = Arc::new(Mutex::new(Vec::new()));
+        let refs = Arc::new(Refs::new({
+            let added = added.clone();
+            move |entry| added.lock().unwrap_or_else(PoisonError::into_inner).push(entry)
+        }));
+        let clock = VirtualClock::new(1e9);
+        for number in 0..queues {
+            let key = world::key(number, queues);
+            let (spec, _) = resolve(&key, &config, Caller::Keda)?;
+            refs.add(key, spec, Caller::Keda, clock.now())?;
+        }
+        let mut engine = Engine::new(config, refs, Arc::new(Answers::default()));
+        let interest = engine.interest(world::SOURCE);
+        let entries = std::mem::take(&mut *added.lock().unwrap_or_else(PoisonError::into_inner));
+        for entry in &entries {
+            engine.adopt(entry.clone());
+        }
+        engine.announce();
+        let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+        Ok(Self { engine, interest, entries, source: Embedded::default(), clock, runtime, ticks: 0 })
+    }
+
+    /// A second passes: the nanoseconds and allocations of intake, and those of deciding and publishing.
+    fn tick(&mut self) -> anyhow::Result<((u64, usize), (u64, usize))> {
+        self.clock.set(self.clock.now() + 1.0);
+        let now = self.clock.now();
+        if self.ticks.is_multiple_of(ASKED_EVERY) {
+            self.entries.iter().for_each(|entry| entry.touch(now));
+        }
+        self.ticks += 1;
+        let interest = Arc::new(self.interest.borrow().clone());
+        let name = world::SOURCE.into();
+        let (reading, _) = self.runtime.block_on(sampler::read(&name, &self.source, interest, &self.clock));
+        let intake = counted(|| self.engine.absorb(reading));
+        let decide = counted(|| self.engine.tick(now));
+        Ok((intake?, decide?))
+    }
+}
+
+/// Nanoseconds and allocations of a piece of work.
+fn counted<T>(work: impl FnOnce() -> T) -> anyhow::Result<(u64, usize)> {
+    let region = Region::new(&INSTRUMENTED_SYSTEM);
+    let started = Instant::now();
+    let result = work();
+    let took = started.elapsed();
+    let change = region.change();
+    drop(result);
+    Ok((u64::try_from(took.as_nanos())?, change.allocations + change.reallocations))
+}
+
+impl Part {
+    fn new() -> Self {
+        Self { nanoseconds: histogram(), allocations: 0 }
+    }
+
+    fn note(&mut self, (nanoseconds, allocations): (u64, usize)) -> anyhow::Result<()> {
+        self.allocations = self.allocations.max(allocations);
+        Ok(self.nanoseconds.record(nanoseconds)?)
+    }
+
+    fn per_queue(&self, queues: usize) -> String {
+        format!("{:.0}", self.nanoseconds.value_at_quantile(0.5) as f64 / queues as f64)
+    }
+}
+
+fn histogram() -> Histogram<u64> {
+    Histogram::new(3).expect("three digits are within a histogram's range")
+}
+
+impl Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut table = Table::new([
+            "queues",
+            "ticks",
+            "tick, median",
+            "ns/queue, median",
+            "ns/queue, p99",
+            "of it intake",
+            "of it decide + publish",
+            "allocations, intake",
+            "allocations, decide + publish",
+        ]);
+        for Cost { queues, intake, decide, whole } in &self.0 {
+            let quantile = |q| whole.value_at_quantile(q) as f64;
+            table.row([
+                count(*queues as u64),
+                count(whole.len()),
+                duration(quantile(0.5)),
+                format!("{:.0}", quantile(0.5) / *queues as f64),
+                format!("{:.0}", quantile(0.99) / *queues as f64),
+                intake.per_queue(*queues),
+                decide.per_queue(*queues),
+                count(intake.allocations as u64),
+                count(decide.allocations as u64),
+            ]);
+        }
+        writeln!(f, "### The tick\n")?;
+        writeln!(
+            f,
+            "One ref a queue, a fresh sample of every queue in each tick; on one core. Allocations are those \
+             of the worst steady tick in the engine; the samples themselves are made by the source.\n"
+        )?;
+        write!(f, "{table}")
+    }
+}
