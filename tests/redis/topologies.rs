@@ -148,6 +148,27 @@ async fn a_cluster_node_that_is_away_spoils_its_own_queues_only_and_is_found_aga
 }
 
 #[tokio::test]
+async fn a_cluster_node_that_hangs_spoils_its_own_queues_only() {
+    let cluster = RedisCluster::of(|| RedisServer::builder().line("cluster-require-full-coverage no")).await;
+    let names: Vec<String> = (0..30).map(|i| format!("queue-{i}")).collect();
+    let wanted = wanted(names.iter().map(String::as_str));
+    let mut config = clustered(&cluster);
+    config.timeout = 1.0;
+    let known = RedisSource::new(config.clone(), vec![layout("redis-list", &[])]).unwrap();
+    assert!(known.read(&wanted).await.unwrap().samples.iter().all(Result::is_ok));
+    cluster.nodes[0].pause();
+    let new = RedisSource::new(config, vec![layout("redis-list", &[])]).unwrap();
+    for source in [known, new] {
+        for _ in 0..3 {
+            let batch = source.read(&wanted).await.unwrap();
+            let failed = batch.samples.iter().filter(|sample| sample.is_err()).count();
+            assert!(failed > 0 && failed < names.len(), "{failed} of {} failed", names.len());
+        }
+    }
+    cluster.nodes[0].resume();
+}
+
+#[tokio::test]
 async fn a_replica_is_refused_unless_the_operator_wants_it() {
     let primary = RedisServer::start().await;
     primary.command::<()>(&["RPUSH", "md", "a"]).await;
