@@ -138,6 +138,8 @@ async fn a_cluster_node_that_is_away_spoils_its_own_queues_only_and_is_found_aga
     let failed = without.samples.iter().filter(|sample| sample.is_err()).count();
     assert!(failed > 0 && failed < names.len(), "{failed} of {} failed", names.len());
     assert_eq!(without.identity, before.identity, "nothing is known of another node yet");
+    let findings = source.inspect().await;
+    assert!(findings.iter().any(|f| f.what.contains("a node of the cluster cannot be read")), "{findings:?}");
 
     cluster.nodes[1].start_again().await;
     wait_until("all queues are read again, under another identity", PATIENCE, async || {

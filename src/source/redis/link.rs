@@ -129,6 +129,11 @@ impl Link {
         self.seats.iter().filter_map(|seat| seat.node.as_ref().ok())
     }
 
+    /// Why each node that cannot be asked cannot.
+    pub(super) fn away(&self) -> impl Iterator<Item = &NodeError> {
+        self.seats.iter().filter_map(|seat| seat.node.as_ref().err())
+    }
+
     /// Which store this is: its process and the history of its data; in a Cluster, those of all nodes.
     pub(super) fn identity(&self) -> Option<Identity> {
         let mut parts: Vec<_> = self.seats.iter().map(|seat| seat.identity.as_str()).collect();
