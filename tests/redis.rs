@@ -44,7 +44,10 @@ fn layout(preset: &str, parameters: &[(&str, &str)]) -> Layout {
         parameters.iter().map(|(key, value)| ((*key).to_owned(), vec![(*value).to_owned()])).collect();
     Layout {
         name: preset.preset.clone(),
-        read: LayoutRead::Preset { preset, parameters: preset.complete(given).unwrap() },
+        read: LayoutRead::Preset {
+            preset,
+            parameters: preset.complete(given).expect("the parameters are the preset's"),
+        },
         missing_queue: MissingQueue::Empty,
         max_run: 300.0,
         stuck_after: None,
@@ -66,7 +69,7 @@ fn config(url: impl Into<String>) -> RedisConfig {
 
 /// A source of one layout.
 fn source(url: impl Into<String>, layout: Layout) -> RedisSource {
-    RedisSource::new(config(url), vec![layout]).unwrap()
+    RedisSource::new(config(url), vec![layout]).expect("the layout is right")
 }
 
 fn wanted<'a>(queues: impl IntoIterator<Item = &'a str>) -> Vec<Wanted> {
@@ -74,11 +77,11 @@ fn wanted<'a>(queues: impl IntoIterator<Item = &'a str>) -> Vec<Wanted> {
 }
 
 async fn read(source: &RedisSource, queue: &str) -> Result<Sample, QueueError> {
-    batch(source, queue).await.unwrap().samples.remove(0)
+    batch(source, queue).await.expect("the source can be read").samples.remove(0)
 }
 
 async fn sample(source: &RedisSource, queue: &str) -> Sample {
-    read(source, queue).await.unwrap()
+    read(source, queue).await.expect("the queue can be read")
 }
 
 async fn batch(source: &RedisSource, queue: &str) -> Result<Batch, SourceError> {

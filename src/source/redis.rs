@@ -8,6 +8,8 @@ mod clock;
 mod cluster;
 mod connect;
 mod discover;
+#[cfg(test)]
+mod fuzz;
 mod health;
 mod held;
 mod inspect;
@@ -163,13 +165,13 @@ impl RedisSource {
                 Ok((link, false))
             }
             (Some(link), Err(_)) => Ok((link, false)),
-            (Some(old), Ok(now)) => match self.open(state, now.clone()).await {
-                Ok(link) => Ok((link, true)),
-                Err(_) => {
-                    state.refused = Some(now);
-                    Ok((old, false))
+            (Some(old), Ok(now)) => {
+                if let Ok(link) = self.open(state, now.clone()).await {
+                    return Ok((link, true));
                 }
-            },
+                state.refused = Some(now);
+                Ok((old, false))
+            }
             (None, credentials) => Ok((self.open(state, credentials?).await?, true)),
         }
     }
@@ -200,7 +202,9 @@ impl Source for RedisSource {
             let (mut link, fresh) = self.link(&mut state).await?;
             let memory = &mut state.memory;
             let work = async {
-                link.refresh(&self.config).await?;
+                if link.refresh(&self.config).await? {
+                    memory.new_link();
+                }
                 self.read_over(&mut link, memory, wanted).await
             };
             match self.within(work).await {

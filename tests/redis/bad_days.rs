@@ -19,7 +19,7 @@ use crate::{
 
 fn hasty(redis: &RedisServer) -> RedisSource {
     let config = RedisConfig { timeout: 0.5, ..config(redis.url()) };
-    RedisSource::new(config, vec![layout("redis-list", &[])]).unwrap()
+    RedisSource::new(config, vec![layout("redis-list", &[])]).expect("the layout is right")
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use foresail::source::{Finding, LayoutIndex, Level, Source as _, redis::RedisSource};
 
-use crate::{config, layout, source, support::redis::RedisServer};
+use crate::{config, layout, sample, source, support::redis::RedisServer};
 
 fn find<'a>(findings: &'a [Finding], words: &str) -> &'a Finding {
     findings.iter().find(|finding| finding.what.contains(words)).unwrap_or_else(|| panic!("{findings:?}"))
@@ -85,6 +85,15 @@ async fn a_command_that_the_acl_forbids_is_found_before_any_queue_is_read() {
     let finding = find(&findings, "forbids LLEN");
     assert_eq!((finding.level, finding.subject.as_str()), (Level::Error, "layout redis-list"));
     assert!(finding.todo.as_ref().unwrap().contains("+llen"), "{finding:?}");
+}
+
+#[tokio::test]
+async fn a_search_that_the_acl_forbids_leaves_in_flight_unknown_and_is_found() {
+    let redis = RedisServer::builder().user("reader on >secret ~* -@all +info +time +llen").start().await;
+    let searched = layout("redis-list", &[("processing", "{queue}:work:{worker}")]);
+    let source = source(redis.url_for("reader", "secret"), searched);
+    assert_eq!(sample(&source, "md").await.in_flight, None);
+    assert!(find(&source.inspect().await, "forbids SCAN").what.contains("+scan"));
 }
 
 #[tokio::test]

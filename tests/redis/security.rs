@@ -20,12 +20,12 @@ fn standalone(redis: &RedisServer, host: &str) -> RedisConfig {
     RedisConfig { topology: RedisTopology::Standalone(address), ..config("") }
 }
 
-fn inline(text: &str) -> Option<Secret> {
-    Some(Secret::Inline(text.to_owned().into()))
+fn inline(text: &str) -> Secret {
+    Secret::Inline(text.to_owned().into())
 }
 
 fn only(config: RedisConfig) -> RedisSource {
-    RedisSource::new(config, vec![layout("redis-list", &[])]).unwrap()
+    RedisSource::new(config, vec![layout("redis-list", &[])]).expect("the layout is right")
 }
 
 #[tokio::test]
@@ -44,7 +44,7 @@ async fn tls_an_acl_user_and_a_database_by_url_and_by_parts() {
     let tls = Some(TlsConfig { ca_file: Some(files.ca.clone()), ..TlsConfig::default() });
     let parts = RedisConfig {
         username: Some("reader".to_owned()),
-        password: inline("secret"),
+        password: Some(inline("secret")),
         database: 3,
         tls: tls.clone(),
         ..standalone(&redis, "localhost")
@@ -92,7 +92,7 @@ async fn a_server_of_another_authority_is_refused() {
 async fn a_wrong_password_is_said_without_saying_it() {
     let redis = RedisServer::builder().password("right").start().await;
     let by_url = config(format!("redis://:hunter2@127.0.0.1:{}/", redis.port()));
-    let by_parts = RedisConfig { password: inline("hunter2"), ..standalone(&redis, "127.0.0.1") };
+    let by_parts = RedisConfig { password: Some(inline("hunter2")), ..standalone(&redis, "127.0.0.1") };
     for config in [by_url, by_parts] {
         let source = only(config);
         let error = batch(&source, "md").await.unwrap_err();

@@ -138,6 +138,8 @@ async fn a_cluster_node_that_is_away_spoils_its_own_queues_only_and_is_found_aga
     let failed = without.samples.iter().filter(|sample| sample.is_err()).count();
     assert!(failed > 0 && failed < names.len(), "{failed} of {} failed", names.len());
     assert_eq!(without.identity, before.identity, "nothing is known of another node yet");
+    let findings = source.inspect().await;
+    assert!(findings.iter().any(|f| f.what.contains("a node of the cluster cannot be read")), "{findings:?}");
 
     cluster.nodes[1].start_again().await;
     wait_until("all queues are read again, under another identity", PATIENCE, async || {
@@ -145,6 +147,27 @@ async fn a_cluster_node_that_is_away_spoils_its_own_queues_only_and_is_found_aga
         after.is_ok_and(|after| after.samples.iter().all(Result::is_ok) && after.identity != before.identity)
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_cluster_node_that_hangs_spoils_its_own_queues_only() {
+    let cluster = RedisCluster::of(|| RedisServer::builder().line("cluster-require-full-coverage no")).await;
+    let names: Vec<String> = (0..30).map(|i| format!("queue-{i}")).collect();
+    let wanted = wanted(names.iter().map(String::as_str));
+    let mut config = clustered(&cluster);
+    config.timeout = 1.0;
+    let known = RedisSource::new(config.clone(), vec![layout("redis-list", &[])]).unwrap();
+    assert!(known.read(&wanted).await.unwrap().samples.iter().all(Result::is_ok));
+    cluster.nodes[0].pause();
+    let new = RedisSource::new(config, vec![layout("redis-list", &[])]).unwrap();
+    for source in [known, new] {
+        for _ in 0..3 {
+            let batch = source.read(&wanted).await.unwrap();
+            let failed = batch.samples.iter().filter(|sample| sample.is_err()).count();
+            assert!(failed > 0 && failed < names.len(), "{failed} of {} failed", names.len());
+        }
+    }
+    cluster.nodes[0].resume();
 }
 
 #[tokio::test]

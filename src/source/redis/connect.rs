@@ -81,10 +81,10 @@ impl Dialer<'_> {
     }
 
     /// Connects to a sentinel, which knows users of its own and no databases. TLS is as for the data.
-    pub(super) async fn sentinel<'a>(
+    pub(super) async fn sentinel(
         &self,
         address: &Address,
-        username: Option<&'a str>,
+        username: Option<&str>,
     ) -> Result<(redis::aio::MultiplexedConnection, String), NodeError> {
         let mut settings = RedisConnectionInfo::default();
         if let Some(username) = username {

@@ -63,12 +63,11 @@ impl Health {
             return refuse("is loading its data");
         }
         match self.role.as_str() {
-            "master" => Ok(()),
             "slave" if !replica_allowed => refuse(
                 "is a replica: give the primary's address, or set `replica: true` to read it with its lag",
             ),
             "slave" if self.link_down => refuse("is a replica that has lost its primary"),
-            "slave" => Ok(()),
+            "master" | "slave" => Ok(()),
             other => refuse(&format!("has role {other:?}, not primary or replica")),
         }
     }

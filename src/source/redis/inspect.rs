@@ -7,13 +7,13 @@ use crate::{
     source::{
         Finding, Level, SourceError,
         redis::{
-            ask::{Ask, Code, Round},
+            ask::{Ask, Code, Round, To},
             discover,
             link::Link,
             memory::QueueMemory,
             node::{Node, NodeError},
             probe::Probe,
-            recipe::Plan,
+            recipe::{KeyType, Plan},
             stream,
             template::Places,
             value::text,
@@ -34,6 +34,11 @@ pub(super) async fn findings(
         of_role(node, &mut findings);
         of_user(node, &rule, &mut findings).await?;
         of_eviction(node, &mut findings).await?;
+    }
+    for error in link.away() {
+        let what = format!("a node of the cluster cannot be read: {}", SourceError::from(error.clone()));
+        let todo = "check the node; its queues are errors until it is back".to_owned();
+        findings.push(finding(Level::Error, "server", what, Some(todo)));
     }
     of_rights(&rule, link, config, &mut findings).await?;
     for plan in plans {
@@ -114,6 +119,10 @@ async fn of_rights(
     for plan in rule.plans {
         let mut round = Round::default();
         drop(Probe::start(plan, "foresail-check", link.now(""), &QueueMemory::default(), &mut round));
+        if let Some(held) = plan.held.as_ref().filter(|held| held.is_searched()) {
+            // Without this right the workers' lists are never found, and in flight stays unknown.
+            round.push(To::Node(0), discover::scan("0", &held.list.pattern(None), KeyType::List, 1));
+        }
         let answers = link.round(&round, false, config, &mut 0).await?;
         let forbidden: BTreeSet<_> = answers
             .refusals()

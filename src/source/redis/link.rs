@@ -1,6 +1,6 @@
 //! All nodes of one source, and rounds over them.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use tokio::time::timeout;
@@ -39,8 +39,8 @@ struct Seat {
 #[derive(Debug)]
 struct Cluster {
     map: SlotMap,
-    /// A node failed or a slot moved: ask again who holds what.
-    stale: bool,
+    /// When to ask again who holds what, after a node failed or a slot moved.
+    ask_again: Option<Instant>,
 }
 
 impl Link {
@@ -55,20 +55,20 @@ impl Link {
             }
             RedisTopology::Cluster(seeds) => {
                 let map = first_map(dialer, seeds).await?;
-                let seats = join_all(map.primaries.iter().map(|address| dialer.data(address))).await;
-                let seats = seats.into_iter().map(Seat::new).collect();
-                return Ok(Self { credentials, seats, cluster: Some(Cluster { map, stale: false }) });
+                let seats = join_all(map.primaries.iter().map(|address| Seat::dial(dialer, address))).await;
+                let cluster = Some(Cluster { ask_again: retry(&seats), map });
+                return Ok(Self { credentials, seats, cluster });
             }
         };
         Ok(Self { credentials, seats: vec![Seat::new(Ok(node))], cluster: None })
     }
 
     /// In a Cluster whose slots moved or whose nodes failed: asks who holds what now, and connects to
-    /// those that are new or were away.
-    pub(super) async fn refresh(&mut self, config: &RedisConfig) -> Result<(), NodeError> {
-        let Some(cluster) = &mut self.cluster else { return Ok(()) };
-        if !cluster.stale {
-            return Ok(());
+    /// those that are new or were away. Returns whether it did.
+    pub(super) async fn refresh(&mut self, config: &RedisConfig) -> Result<bool, NodeError> {
+        let Some(cluster) = &mut self.cluster else { return Ok(false) };
+        if cluster.ask_again.is_none_or(|at| at > Instant::now()) {
+            return Ok(false);
         }
         let dialer = Dialer { config, credentials: &self.credentials };
         let mut map = None;
@@ -83,7 +83,7 @@ impl Link {
         let map = match (map, &config.topology) {
             (Some(map), _) => map,
             (None, RedisTopology::Cluster(seeds)) => first_map(dialer, seeds).await?,
-            (None, _) => return Ok(()),
+            (None, _) => return Ok(false),
         };
         let mut old: Vec<_> = cluster.map.primaries.iter().zip(self.seats.drain(..)).collect();
         let seats = map.primaries.iter().map(|address| {
@@ -92,16 +92,15 @@ impl Link {
                 match kept {
                     Some(seat) if seat.node.is_ok() => seat,
                     // What an absent node said of itself last stays known until it speaks again.
-                    Some(away) => Seat { identity: away.identity, ..Seat::new(dialer.data(address).await) },
-                    None => Seat::new(dialer.data(address).await),
+                    Some(away) => Seat { identity: away.identity, ..Seat::dial(dialer, address).await },
+                    None => Seat::dial(dialer, address).await,
                 }
             }
         });
         let seats: Vec<_> = seats.collect();
         self.seats = join_all(seats).await;
-        let stale = self.seats.iter().any(|seat| seat.node.is_err());
-        *cluster = Cluster { map, stale };
-        Ok(())
+        *cluster = Cluster { ask_again: retry(&self.seats), map };
+        Ok(true)
     }
 
     /// Number of nodes; commands without a key go to one of them.
@@ -128,6 +127,11 @@ impl Link {
     /// The nodes that can be asked.
     pub(super) fn live(&self) -> impl Iterator<Item = &Node> {
         self.seats.iter().filter_map(|seat| seat.node.as_ref().ok())
+    }
+
+    /// Why each node that cannot be asked cannot.
+    pub(super) fn away(&self) -> impl Iterator<Item = &NodeError> {
+        self.seats.iter().filter_map(|seat| seat.node.as_ref().err())
     }
 
     /// Which store this is: its process and the history of its data; in a Cluster, those of all nodes.
@@ -165,16 +169,22 @@ impl Link {
             }
         }
         *trips += 1;
+        // In a Cluster one node that hangs must leave time for the answers of the others.
+        let parts = if self.cluster.is_some() { 0.75 } else { 1.0 };
+        let patience = Duration::from_secs_f64(config.timeout * parts);
         let rounds = self.seats.iter_mut().zip(&share).map(|(seat, share)| async move {
             let asks: Vec<&Ask> = share.iter().map(|place| &asks[*place]).collect();
             let idle = asks.is_empty() && !check;
-            if idle { Ok(Vec::new()) } else { seat.round(&asks, check, config.replica).await }
+            if idle {
+                return Ok(Vec::new());
+            }
+            let asked = timeout(patience, seat.round(&asks, check, config.replica)).await;
+            asked.unwrap_or(Err(NodeError::Source(SourceError::Timeout(config.timeout))))
         });
         let rounds = join_all(rounds).await;
         let mut answers: Vec<Answer> =
             vec![Err(Refusal::of_node("no node of the cluster holds this slot".to_owned())); asks.len()];
-        let mut failed = None;
-        let mut answered = false;
+        let (mut failed, mut answered, mut newly) = (None, false, false);
         for ((seat, share), round) in self.seats.iter_mut().zip(&share).zip(rounds) {
             match round {
                 Ok(values) => {
@@ -188,6 +198,7 @@ impl Link {
                     for place in share {
                         answers[*place] = Err(Refusal::of_node(what.clone()));
                     }
+                    newly |= seat.node.is_ok();
                     seat.node = Err(error.clone());
                     failed = Some(error);
                 }
@@ -197,7 +208,9 @@ impl Link {
             return Err(error.clone());
         }
         if let Some(cluster) = &mut self.cluster {
-            cluster.stale |= failed.is_some();
+            if newly {
+                cluster.ask_again = Some(Instant::now());
+            }
             self.follow_redirects(asks, &mut answers, config, trips).await?;
         }
         Ok(Answers::new(answers))
@@ -223,8 +236,9 @@ impl Link {
         if redirected.is_empty() {
             return Ok(());
         }
-        if let Some(cluster) = &mut self.cluster {
-            cluster.stale |= redirected.iter().any(|(_, code, _)| *code == Code::Moved);
+        let moved = redirected.iter().any(|(_, code, _)| *code == Code::Moved);
+        if let Some(cluster) = self.cluster.as_mut().filter(|_| moved) {
+            cluster.ask_again = Some(Instant::now());
         }
         self.refresh(config).await?;
         *trips += 1;
@@ -271,6 +285,13 @@ impl Link {
 }
 
 impl Seat {
+    /// Connects to a node of a Cluster; one that hangs must leave time for the others.
+    async fn dial(dialer: Dialer<'_>, address: &Address) -> Self {
+        let dialled = timeout(share(dialer.config, 3), dialer.data(address)).await;
+        let timed_out = || Err(NodeError::Source(SourceError::Timeout(dialer.config.timeout)));
+        Self::new(dialled.unwrap_or_else(|_| timed_out()))
+    }
+
     fn new(node: Result<Node, NodeError>) -> Self {
         let identity = node.as_ref().map(|node| node.health.identity.clone()).unwrap_or_default();
         Self { node, identity }
@@ -283,6 +304,12 @@ impl Seat {
         self.identity.clone_from(&node.health.identity);
         Ok(answers)
     }
+}
+
+/// When to look for the nodes that are away: not in every read, since one that hangs costs time.
+fn retry(seats: &[Seat]) -> Option<Instant> {
+    const PAUSE: Duration = Duration::from_secs(2);
+    seats.iter().any(|seat| seat.node.is_err()).then(|| Instant::now() + PAUSE)
 }
 
 /// Asks the configured nodes in turn for the slots, until one answers.

@@ -62,7 +62,7 @@ impl Memory {
 
     /// Forgets, once a minute, what was not asked for or seen during `KEEP`.
     pub(super) fn tidy(&mut self, at: Instant) {
-        if self.tidied.is_some_and(|last| at.duration_since(last) < Duration::from_secs(60)) {
+        if self.tidied.is_some_and(|last| at.duration_since(last) < Duration::from_mins(1)) {
             return;
         }
         self.tidied = Some(at);
@@ -82,7 +82,7 @@ impl Memory {
 
 /// How long an idle worker's name is kept: asking for an empty list costs nothing, but finding a
 /// worker again takes a search through all keys.
-const KEEP: Duration = Duration::from_secs(3600);
+const KEEP: Duration = Duration::from_hours(1);
 
 /// Since when elements have been where they are, known by the hash of their content.
 #[derive(Debug, Default)]

@@ -57,7 +57,7 @@ impl Node {
         let mut commands = vec![redis::cmd("CLIENT").arg("SETNAME").arg("foresail").take()];
         commands.extend(health::commands());
         let sent = Instant::now();
-        let answers = send(&connection, &commands, &name).await?;
+        let answers = send(&connection, commands, &name).await?;
         // A refused name is no harm.
         let (clock, health) = take_health(&name, &user, &answers[1..], sent)?;
         Ok(Self { name, user, clock, health, connection })
@@ -70,7 +70,7 @@ impl Node {
         let checks = commands.len();
         commands.extend(asks.iter().map(|ask| ask.command.clone()));
         let sent = Instant::now();
-        let mut answers = send(&self.connection, &commands, &self.name).await?;
+        let mut answers = send(&self.connection, commands, &self.name).await?;
         let rest = answers.split_off(checks);
         if check {
             let (clock, health) = take_health(&self.name, &self.user, &answers, sent)?;
@@ -83,7 +83,7 @@ impl Node {
     /// Sends one command.
     pub(super) async fn ask(&self, command: Cmd) -> Result<Answer, NodeError> {
         let ask = Ask { to: To::Node(0), command };
-        let mut values = send(&self.connection, std::slice::from_ref(&ask.command), &self.name).await?;
+        let mut values = send(&self.connection, vec![ask.command.clone()], &self.name).await?;
         Ok(self.answer(&ask, values.pop().unwrap_or(Value::Nil)))
     }
 
@@ -99,25 +99,26 @@ impl Node {
 /// single buffers small.
 async fn send(
     connection: &MultiplexedConnection,
-    commands: &[Cmd],
+    commands: Vec<Cmd>,
     name: &str,
 ) -> Result<Vec<Value>, NodeError> {
-    let chunks = commands.chunks(CHUNK).map(|chunk| {
-        let mut connection = connection.clone();
-        async move {
-            let mut pipeline = Pipeline::with_capacity(chunk.len());
-            for command in chunk {
-                pipeline.add_command(command.clone());
-            }
-            connection.send_packed_commands(&pipeline, 0, chunk.len()).await
+    let wanted = commands.len();
+    let mut commands = commands.into_iter().peekable();
+    let mut chunks = Vec::new();
+    while commands.peek().is_some() {
+        let mut pipeline = Pipeline::with_capacity(CHUNK.min(wanted));
+        for command in commands.by_ref().take(CHUNK) {
+            pipeline.add_command(command);
         }
-    });
+        let mut connection = connection.clone();
+        chunks.push(async move { connection.send_packed_commands(&pipeline, 0, pipeline.len()).await });
+    }
     let values: Vec<Value> =
         try_join_all(chunks).await.map_err(|error| failed(name, &error))?.into_iter().flatten().collect();
-    if values.len() == commands.len() {
+    if values.len() == wanted {
         Ok(values)
     } else {
-        let what = format!("{name}: {} answers to {} commands", values.len(), commands.len());
+        let what = format!("{name}: {} answers to {wanted} commands", values.len());
         Err(NodeError::Source(SourceError::Read(what)))
     }
 }

@@ -123,6 +123,8 @@ impl<'a> Probe<'a> {
         for (step, place) in &self.steps {
             self.take(step.gives, first.at(*place)?, &mut sample)?;
         }
+        // The commands of a round are not one transaction.
+        sample.stuck = sample.stuck.map(|stuck| sample.in_flight.map_or(stuck, |held| stuck.min(held)));
         if let Some(place) = self.tail {
             let element = items(first.at(place)?).ok_or_else(|| self.odd("LRANGE"))?;
             let stood = memory.tail.update(element.iter().filter_map(bytes), at);

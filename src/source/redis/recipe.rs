@@ -254,6 +254,7 @@ impl Plan {
         let steps = recipe.read.iter().filter(|step| fill.holds(&step.r#where));
         let held = recipe.held.as_ref().filter(|held| fill.holds(&held.r#where));
         let tail = recipe.tail.as_ref().filter(|tail| fill.holds(&tail.r#where));
+        fill.check_choices()?;
         let plan = Self {
             queues: fill.templates(&recipe.queues.key),
             key_type: recipe.queues.r#type,
@@ -262,9 +263,8 @@ impl Plan {
             held: held.map(|held| fill.held(held)).transpose()?.flatten(),
             tail: tail.map(|tail| fill.tail(tail)).transpose()?.flatten(),
             stream: recipe.stream.as_ref().and_then(|s| Some((fill.one(&s.key)?, fill.one(&s.group)?))),
-            layout: layout.clone(),
+            layout,
         };
-        fill.check_choices()?;
         let nothing = plan.steps.is_empty() && plan.held.is_none() && plan.stream.is_none();
         if nothing { Err(wrong("preset", "nothing is left to read with these parameters")) } else { Ok(plan) }
     }
