@@ -1,4 +1,12 @@
 //! Postgres: one statement a layout and interval, whatever the number of queues, read-only.
+//!
+//! One connection is held between reads. Each statement runs in a read-only transaction of its own that goes
+//! out as one message, with its time-outs, and with `row_security = off`: rows that a policy would hide are
+//! then an error instead of a wrong zero. Counts and times are the server's.
+//!
+//! The identity of a store is the cluster's system identifier and its timeline, so that a restored cluster and
+//! a promoted standby (which may lack what came last) are both another store. Where a role may not ask for
+//! them (`pg_control_system()` is PUBLIC unless revoked), it is the database's oid and name.
 
 mod connect;
 mod failure;
@@ -122,7 +130,7 @@ impl PostgresSource {
         &self,
         wanted: &BTreeMap<LayoutIndex, BTreeSet<&str>>,
         deadline: Instant,
-    ) -> Result<Round, SourceError> {
+    ) -> Result<Reads, SourceError> {
         let held = &mut *self.held.lock().await;
         if let Some(mut session) = held.session.take() {
             session.round_trips = 0;
@@ -148,8 +156,8 @@ impl PostgresSource {
         took: &mut BTreeMap<LayoutIndex, Duration>,
         wanted: &BTreeMap<LayoutIndex, BTreeSet<&str>>,
         deadline: Instant,
-    ) -> Result<Round, Failure> {
-        let mut round = Round::default();
+    ) -> Result<Reads, Failure> {
+        let mut round = Reads::default();
         let mut order: Vec<_> = wanted.iter().collect();
         order.sort_by_key(|(index, _)| took.get(index).copied().unwrap_or_default());
         for (&index, queues) in order {
@@ -223,7 +231,7 @@ impl PostgresSource {
         Ok(statement)
     }
 
-    fn sample(&self, round: &Round, one: &Wanted) -> Result<Sample, QueueError> {
+    fn sample(&self, round: &Reads, one: &Wanted) -> Result<Sample, QueueError> {
         let layout = self.layout(one.layout).map_err(|error| QueueError::Read(error.to_string()))?;
         match round.layouts.get(&one.layout) {
             Some(Ok(readings)) => readings.of(&one.queue, layout),
@@ -241,7 +249,7 @@ fn not_the_primary() -> SourceError {
 
 /// One read of all layouts.
 #[derive(Debug, Default)]
-struct Round {
+struct Reads {
     layouts: BTreeMap<LayoutIndex, Result<Readings, String>>,
     identity: Option<Identity>,
     round_trips: u32,

@@ -3,7 +3,10 @@
 use std::time::{Duration, Instant};
 
 use foresail::{
-    config::source::{PostgresConfig, PostgresTarget},
+    config::{
+        secret::Secret,
+        source::{PostgresConfig, PostgresTarget},
+    },
     source::{Source as _, SourceError, postgres::PostgresSource},
 };
 
@@ -78,13 +81,13 @@ async fn a_restart_between_two_reads_costs_no_sample() {
     let mut server = PostgresServer::start().await;
     server.execute(JOBS).await;
     let pooler = PgBouncer::start(&server, PoolMode::Transaction).await;
-    let direct = source(&server.url("postgres", "postgres"), vec![table(&[])]);
-    let pooled = source(&pooler.url("postgres", "postgres"), vec![table(&[])]);
-    for source in [&direct, &pooled] {
+    let urls = [server.url("postgres", "postgres"), pooler.url("postgres", "postgres")];
+    let both = urls.map(|url| source(&url, vec![table(&[])]));
+    for source in &both {
         assert_eq!(sample(source, "md").await.waiting, Some(1));
     }
     server.restart().await;
-    for source in [&direct, &pooled] {
+    for source in &both {
         assert_eq!(sample(source, "md").await.waiting, Some(1));
     }
 }
@@ -151,9 +154,7 @@ async fn a_locked_table_is_an_error_of_its_layout_and_soon() {
 
 #[tokio::test]
 async fn nobody_at_the_address_is_said_without_the_password() {
-    let target = PostgresTarget::Url(foresail::config::secret::Secret::Inline(
-        "postgres://reader:hidden-secret@127.0.0.1:1/db".into(),
-    ));
+    let target = PostgresTarget::Url(Secret::Inline("postgres://reader:hidden-secret@127.0.0.1:1/db".into()));
     let source =
         PostgresSource::new(PostgresConfig { target, ..config("") }, vec![]).expect("no layout is wrong");
     let error = source.read(&[]).await.expect_err("nobody listens there").to_string();

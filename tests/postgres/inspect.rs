@@ -1,6 +1,9 @@
 //! What `foresail check` will say about a Postgres.
 
-use foresail::source::{Finding, Level, Source as _, postgres::PostgresSource};
+use foresail::{
+    config::source::PostgresConfig,
+    source::{Finding, Level, Source as _, postgres::PostgresSource},
+};
 
 use crate::{
     fixture::{Database, config, query, source, table},
@@ -87,15 +90,33 @@ async fn what_is_wrong_with_a_layout_is_an_error_and_the_others_are_looked_at_to
 }
 
 #[tokio::test]
+async fn states_that_the_layout_does_not_name_are_found() {
+    let database = Database::new().await;
+    database
+        .execute(
+            "CREATE TYPE state AS ENUM ('queued', 'running', 'pending', 'done');
+             CREATE TABLE jobs (queue text, status state);
+             INSERT INTO jobs SELECT 'md', s::state FROM unnest(ARRAY['pending', 'pending', 'done', 'done']) AS s;
+             ANALYZE jobs",
+        )
+        .await;
+    let findings = database.source(vec![table(&[])]).inspect().await;
+    assert_found(
+        &findings,
+        Level::Warning,
+        &["none of the states", "pending", "done", "check waiting and running"],
+    );
+    let findings = database.source(vec![table(&[("waiting", "pending")])]).inspect().await;
+    assert!(!findings.iter().any(|finding| finding.what.contains("states")), "{findings:#?}");
+}
+
+#[tokio::test]
 async fn standbys_poolers_and_absent_servers_are_found() {
     let server = PostgresServer::builder().standby().start().await;
     let findings = source(&server.url("postgres", "postgres"), vec![]).inspect().await;
     assert_found(&findings, Level::Error, &["standby", "replica: true"]);
     let pooler = PgBouncer::start(&server, PoolMode::Transaction).await;
-    let config = foresail::config::source::PostgresConfig {
-        replica: true,
-        ..config(&pooler.url("postgres", "postgres"))
-    };
+    let config = PostgresConfig { replica: true, ..config(&pooler.url("postgres", "postgres")) };
     let findings = PostgresSource::new(config, vec![]).expect("no layout is wrong").inspect().await;
     assert_found(&findings, Level::Note, &["standby", "may lag"]);
     assert_found(&findings, Level::Note, &["PgBouncer", "transaction mode is fine"]);

@@ -1,12 +1,12 @@
 //! The operator's own queries.
 
 use foresail::{
-    config::source::{Layout, MissingQueue},
+    config::source::{Layout, MissingQueue, PostgresConfig},
     series::Holder,
-    source::{LayoutIndex, Source as _},
+    source::{LayoutIndex, Source as _, postgres::PostgresSource},
 };
 
-use crate::fixture::{Database, assert_says, error, query, read, read_batch, sample, table, wanted};
+use crate::fixture::{Database, assert_says, config, error, query, read, read_batch, sample, table, wanted};
 
 #[tokio::test]
 async fn a_query_tells_all_that_a_sample_holds_in_any_numeric_type() {
@@ -115,12 +115,8 @@ async fn a_slow_query_is_cut_off_and_costs_the_other_layouts_nothing() {
         .execute("CREATE TABLE jobs (queue text, status text); INSERT INTO jobs VALUES ('md', 'queued')")
         .await;
     let slow = query("SELECT 'md' AS queue, 1 AS waiting FROM pg_sleep(60)");
-    let config = foresail::config::source::PostgresConfig {
-        timeout: 1.0,
-        ..crate::fixture::config(&database.url("postgres"))
-    };
-    let source = foresail::source::postgres::PostgresSource::new(config, vec![slow, table(&[])])
-        .expect("the layouts are right");
+    let config = PostgresConfig { timeout: 1.0, ..config(&database.url("postgres")) };
+    let source = PostgresSource::new(config, vec![slow, table(&[])]).expect("the layouts are right");
     for _ in 0..3 {
         let batch = source.read(&[wanted(0, "md"), wanted(1, "md")]).await.expect("the server answers");
         assert_says(

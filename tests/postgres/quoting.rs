@@ -1,6 +1,9 @@
 //! Names and values of any shape come through the real server as they are.
 
-use foresail::source::{Source as _, postgres::PostgresSource};
+use foresail::{
+    config::source::LayoutRead,
+    source::{LayoutIndex, Source as _, postgres::PostgresSource},
+};
 use proptest::{
     prelude::*,
     test_runner::{Config, TestRunner},
@@ -39,9 +42,7 @@ fn names_and_values_cannot_leave_their_quotes() {
         )));
 
         let mut layout = table(&[]);
-        let foresail::config::source::LayoutRead::Preset { parameters, .. } = &mut layout.read else {
-            unreachable!("it is a preset")
-        };
+        let LayoutRead::Preset { parameters, .. } = &mut layout.read else { unreachable!("it is a preset") };
         for (key, value) in
             [("table", format!("nasty.{}", id(&name))), ("queue", column.clone()), ("waiting", state.clone())]
         {
@@ -52,7 +53,7 @@ fn names_and_values_cannot_leave_their_quotes() {
         let samples = runtime.block_on(read(&source, &[&queue, "other", "')); DROP TABLE jobs; --"]));
         let waiting: Vec<_> = samples.into_iter().map(|sample| sample.map(|sample| sample.waiting)).collect();
         prop_assert_eq!(waiting, vec![Ok(Some(1)), Ok(Some(0)), Ok(Some(0))]);
-        let listed = runtime.block_on(source.discover(foresail::source::LayoutIndex(0), 10));
+        let listed = runtime.block_on(source.discover(LayoutIndex(0), 10));
         prop_assert!(listed.expect("it lists").contains(&queue));
         Ok(())
     });

@@ -1,6 +1,6 @@
 //! Rights, missing things, and row-level security: an error that says what to do, never a zero.
 
-use crate::fixture::{Database, assert_says, error, query, sample, table};
+use crate::fixture::{Database, assert_says, error, query, read_batch, sample, table};
 
 const JOBS: &str = "CREATE TABLE jobs (queue text, status text, payload text, run_at text);
     INSERT INTO jobs VALUES ('md', 'queued', 'secret', NULL)";
@@ -105,7 +105,7 @@ async fn a_read_only_role_without_public_rights_is_enough() {
         ))
         .await;
     let source = database.source_as(&reader, vec![table(&[])]);
-    let batch = crate::fixture::read_batch(&source, &["md"]).await;
+    let batch = read_batch(&source, &["md"]).await;
     assert_eq!(batch.samples[0].as_ref().expect("it can be read").waiting, Some(1));
     let identity = batch.identity.expect("something tells the database from another").0;
     assert_says(&identity, &[&database.name]);

@@ -7,7 +7,10 @@ use sqlx::{
 };
 
 use crate::{
-    config::source::{PgTlsMode, PostgresConfig, PostgresTarget},
+    config::{
+        secret::Secret,
+        source::{PgTlsMode, PostgresConfig, PostgresTarget},
+    },
     source::SourceError,
 };
 
@@ -20,9 +23,7 @@ const URL_KEYS: [&str; 8] =
 /// # Errors
 /// Where a secret cannot be read or the URL is none; the URL itself is never in the text.
 pub(super) fn options(config: &PostgresConfig) -> Result<PgConnectOptions, SourceError> {
-    let read = |secret: &crate::config::secret::Secret| {
-        secret.read().map_err(|error| SourceError::Connect(error.to_string()))
-    };
+    let read = |secret: &Secret| secret.read().map_err(|error| SourceError::Connect(error.to_string()));
     let options = match &config.target {
         PostgresTarget::Url(secret) => from_url(read(secret)?.expose_secret())?,
         PostgresTarget::Parts { address, user, password, database } => {

@@ -8,12 +8,13 @@ use super::{
     failure::Failure,
     layout::{described, query_columns},
     quote,
+    recipe::{Kind, Recipe},
     row::COLUMNS,
     session::{Session, text},
     statement::{Statement, trimmed},
 };
 use crate::{
-    config::source::{Layout, LayoutRead, PgTlsMode},
+    config::source::{Layout, LayoutRead, Parameters, PgTlsMode},
     source::{Finding, LayoutIndex, Level},
 };
 
@@ -107,7 +108,7 @@ async fn server(
     let role = quote::identifier(&session.role);
     match (answer.in_recovery, source.config.replica) {
         (true, false) => {
-            say(Level::Error, super::not_the_primary().to_string(), "name the primary, or set replica: true")
+            say(Level::Error, super::not_the_primary().to_string(), "name the primary, or set replica: true");
         }
         (true, true) => say(Level::Note, "the server is a standby: what it says may lag".to_owned(), ""),
         (false, _) => {}
@@ -173,8 +174,18 @@ async fn layout(
                     let todo = format!("REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON {relation} FROM {role}");
                     say(Level::Warning, format!("role {role} may write to {relation}"), Some(todo));
                 }
+                if let Some(states) = foreign_states(session, recipe, parameters, &relation, deadline).await?
+                {
+                    let what = format!(
+                        "none of the states that the layout names was in {relation} at its last ANALYZE, only {states}"
+                    );
+                    let todo = "check waiting and running, unless no job was there".to_owned();
+                    say(Level::Warning, what, Some(todo));
+                }
             }
         }
+        // What asks for its statement below says that it cannot be read here.
+        LayoutRead::Embedded => {}
     }
     let statement = source.statement(session, LayoutIndex(index), deadline).await?;
     // A name that stands for any: the plan does not depend on it.
@@ -190,6 +201,32 @@ async fn layout(
         say(Level::Warning, what, Some(todo_index(&statement)));
     }
     Ok(())
+}
+
+/// The states that the planner's statistics hold, where none of them is one that the layout names.
+async fn foreign_states(
+    session: &mut Session,
+    recipe: &Recipe,
+    parameters: &Parameters,
+    relation: &str,
+    deadline: Instant,
+) -> Result<Option<String>, Failure> {
+    let Some((_, column, _)) = recipe.columns(parameters).find(|(_, _, kind)| *kind == Kind::Column) else {
+        return Ok(None);
+    };
+    let named: Vec<&String> =
+        recipe.of_kind(Kind::Values, parameters).flat_map(|(_, values)| values).collect();
+    let sql = format!(
+        "SELECT array_to_string(seen, ', ') FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+         JOIN pg_stats s ON s.schemaname = n.nspname AND s.tablename = c.relname, \
+         LATERAL (SELECT s.most_common_vals::text::text[] AS seen) AS common \
+         WHERE c.oid = to_regclass({}) AND s.attname = {} AND NOT seen && {}",
+        quote::literal(relation),
+        quote::literal(column),
+        quote::text_array(named),
+    );
+    let answer = session.transaction(&sql, deadline).await?;
+    Ok(answer.rows.first().and_then(|row| text(row, 0)))
 }
 
 fn todo_index(statement: &Statement) -> String {

@@ -14,7 +14,10 @@ use super::{
     statement::{Statement, TableStatement, columns_of, trimmed},
     table::{self, Table},
 };
-use crate::config::source::{Layout, LayoutRead, MissingQueue, Parameters};
+use crate::config::{
+    source::{Layout, LayoutRead, MissingQueue, Parameters},
+    text::Texts,
+};
 
 /// A layout that cannot be read from Postgres.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -115,7 +118,7 @@ async fn prepare_table(
     let types = table.types();
     let look_for_missing = layout.missing_queue == MissingQueue::Error;
     let statement = TableStatement::new(recipe, &filling(layout, parameters, &types), look_for_missing)
-        .map(Statement::Table)
+        .map(|table| Statement::Table(Box::new(table)))
         .map_err(Failure::Layout)?;
     if recipe.of_kind(Kind::Condition, parameters).next().is_some() {
         session.explain(&statement.read(&[]), deadline).await?;
@@ -130,7 +133,7 @@ pub(super) async fn described(
     parameters: &Parameters,
     deadline: Instant,
 ) -> Result<(String, Table), Failure> {
-    let from = crate::config::text::Texts(vec![recipe.from.clone()]);
+    let from = Texts(vec![recipe.from.clone()]);
     let filling = Filling { parameters, stuck_after: None, types: &NO_TYPES };
     let relation =
         filling.fill(recipe, &from).ok_or_else(|| Failure::Layout("the layout names no table".to_owned()))?;

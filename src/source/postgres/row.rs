@@ -78,6 +78,7 @@ pub(super) const COLUMNS: [&str; 10] = [
 
 /// What a layout's statement can tell, so that an empty queue says 0 for that and nothing for the rest.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each says of one column whether it is there")]
 pub(super) struct Shape {
     pub(super) scheduled: bool,
     pub(super) in_flight: bool,

@@ -7,13 +7,13 @@ use super::{
     recipe::{Filling, Recipe},
     row::Shape,
 };
-use crate::series::Quality;
+use crate::{config::text::Texts, series::Quality};
 
 /// A layout's statement, short of the queues' names.
 #[derive(Debug, Clone)]
 pub(super) enum Statement {
     /// Of a preset: expressions on the rows of a table.
-    Table(TableStatement),
+    Table(Box<TableStatement>),
     /// The operator's own, checked to return `queue` and `waiting`.
     Query { sql: String, shape: Shape },
 }
@@ -83,7 +83,7 @@ impl Statement {
 
     /// Whether the whole table is one queue, whatever its name.
     pub(super) fn is_one_queue(&self) -> bool {
-        matches!(self, Self::Table(TableStatement { queue: None, .. }))
+        matches!(self, Self::Table(table) if table.queue.is_none())
     }
 }
 
@@ -111,7 +111,7 @@ impl TableStatement {
         look_for_missing: bool,
     ) -> Result<Self, String> {
         let fill = |choices| filling.fill(recipe, choices);
-        let from = crate::config::text::Texts(vec![recipe.from.clone()]);
+        let from = Texts(vec![recipe.from.clone()]);
         let running = fill(&recipe.running);
         let queue = fill(&recipe.queue);
         let mut columns: Vec<String> =
