@@ -1,5 +1,7 @@
 //! The tick: samples in, decisions out, one table published. The only writer of queue and ref state.
 
+mod active;
+mod faults;
 mod run;
 
 pub use run::{Event, run};
@@ -11,13 +13,17 @@ use std::{
 
 use tokio::sync::watch;
 
+use self::{
+    active::{ActiveRef, Activity},
+    faults::Faults,
+};
 use crate::{
-    answers::{Answers, NoAnswer, QueueRow, Row, Table},
+    answers::{Answers, QueueRow, Row, Table},
     config::{Config, source::SourceConfig},
     refs::{self, Caller, RefEntry, RefKey, RefSpec, Refs},
     sampler::{Interest, Reading, Wish},
-    series::{KnownQueue, QueueKey, QueueRules, Series, Unseen},
-    sizing::{self, Decision, Pin, RefState, Undecided, Workload},
+    series::{KnownQueue, QueueKey, QueueRules, Series},
+    sizing::{self, RefState},
     source::{Identity, LayoutIndex, Wanted},
 };
 
@@ -53,23 +59,6 @@ struct Queue {
     error: Option<Arc<str>>,
     /// Whether the first read came back, with whatever result.
     read: bool,
-}
-
-/// What the engine keeps of a ref.
-struct ActiveRef {
-    entry: Arc<RefEntry>,
-    spec: Result<RefSpec, refs::RefError>,
-    queue: Option<Arc<KnownQueue>>,
-    pin: Option<Pin>,
-    state: RefState,
-    activity: Activity,
-}
-
-/// Whether a ref was active when that was last known, and how often it has become so.
-#[derive(Debug, Clone, Copy, Default)]
-struct Activity {
-    active: bool,
-    activations: u64,
 }
 
 impl Engine {
@@ -123,7 +112,12 @@ impl Engine {
             self.active.resize_with(row + 1, || None);
         }
         let spec = Ok(entry.spec.clone());
-        self.active[row] = Some(self.activate(entry, spec, RefState::default(), Activity::default()));
+        let mut adopted = self.activate(entry, spec, RefState::default(), Activity::default());
+        if let Some(former) = self.former_self(&adopted) {
+            adopted.state = former.state.clone();
+            adopted.activity.active = former.activity.active;
+        }
+        self.active[row] = Some(adopted);
     }
 
     /// Tells the samplers which queues to read.
@@ -146,8 +140,8 @@ impl Engine {
         }
     }
 
-    /// Takes in what a sampler read, or that it could not. Returns whether a ref may have waited for it:
-    /// some queue of it was read for the first time.
+    /// Takes in what a sampler read, or that it could not. Returns whether somebody waits for what it
+    /// says: a queue was read for the first time, or an idle one has work.
     pub fn absorb(&mut self, reading: Reading) -> bool {
         let Reading { source, at, interest, result } = reading;
         let (identity, samples) = match result {
@@ -155,11 +149,13 @@ impl Engine {
             Err(error) => (None, Err(error)),
         };
         self.note_identity(&source, at, identity);
+        let readable = samples.is_ok();
         let samples: Box<dyn Iterator<Item = _>> = match samples {
             Ok(samples) => Box::new(samples.into_iter()),
             Err(error) => Box::new(std::iter::repeat_with(move || Err(error.clone()))),
         };
-        let mut first = false;
+        let mut awaited = false;
+        let mut faults = Faults::default();
         for (wish, sample) in interest.queues.iter().zip(samples) {
             // A queue that was dropped meanwhile, or dropped and added again, is another one.
             let Some(queue) =
@@ -167,19 +163,27 @@ impl Engine {
             else {
                 continue;
             };
-            first |= !std::mem::replace(&mut queue.read, true);
+            awaited |= !std::mem::replace(&mut queue.read, true);
             match sample {
                 Ok(sample) => {
-                    queue.error = None;
+                    if queue.error.take().is_some() {
+                        faults.ended += 1;
+                    }
+                    awaited |=
+                        sample.work().is_some_and(|work| work > 0) && !self.series.has_work(wish.queue.index);
                     self.series.intake(wish.queue.index, at, &sample, 0);
                 }
                 Err(error) => {
+                    if readable && queue.error.is_none() {
+                        faults.begun(&wish.queue.key, &error);
+                    }
                     queue.error = Some(error);
                     self.series.fail(wish.queue.index);
                 }
             }
         }
-        first
+        faults.log(&source);
+        awaited
     }
 
     /// Decides for every ref and publishes the table.
@@ -227,6 +231,21 @@ impl Engine {
     /// Queues known.
     pub fn queue_count(&self) -> usize {
         self.queues.len()
+    }
+
+    /// The ref that this one was before its trigger was edited: an edit changes nothing by itself.
+    fn former_self(&self, new: &ActiveRef) -> Option<&ActiveRef> {
+        let queue = self.queues.get(&new.queue.as_ref()?.key).filter(|queue| queue.refs > 1)?;
+        let same = |old: &&ActiveRef| {
+            let (old_key, new_key) = (&old.entry.key, &new.entry.key);
+            (&old_key.namespace, &old_key.name) == (&new_key.namespace, &new_key.name)
+                && old.queue.as_ref().is_some_and(|known| Arc::ptr_eq(known, &queue.known))
+        };
+        self.active
+            .iter()
+            .flatten()
+            .filter(same)
+            .max_by(|a, b| a.entry.last_seen().total_cmp(&b.entry.last_seen()))
     }
 
     fn open_sources(&mut self) {
@@ -344,32 +363,6 @@ impl Engine {
             completions: self.series.completions(queue.known.index),
             worker_refs: queue.worker_refs,
         }));
-    }
-}
-
-impl ActiveRef {
-    fn decide(
-        &mut self,
-        now: f64,
-        series: &Series,
-        queues: &HashMap<QueueKey, Queue>,
-    ) -> Result<Decision, NoAnswer> {
-        let spec = self.spec.as_ref().map_err(|error| NoAnswer::Invalid(error.clone()))?;
-        let known = self.queue.as_ref();
-        let view = known.map_or(Err(Unseen::NoSample), |known| series.view(known.index, now));
-        sizing::decide(now, view, Workload::default(), &spec.policy, self.pin, &mut self.state).map_err(
-            |undecided| {
-                let queue = known.and_then(|known| queues.get(&known.key));
-                match (undecided, queue) {
-                    (Undecided::Unseen(Unseen::NoSample), Some(queue)) if !queue.read => {
-                        NoAnswer::FirstSamplePending
-                    }
-                    (undecided, queue) => {
-                        NoAnswer::Undecided(undecided, queue.and_then(|queue| queue.error.clone()))
-                    }
-                }
-            },
-        )
     }
 }
 

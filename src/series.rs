@@ -181,10 +181,10 @@ impl Series {
         let gap = seen.at.map_or(0.0, |last| (at - last).max(0.0));
         let blind = std::mem::take(&mut trust.failing);
         seen.at = Some(seen.at.map_or(at, |last| last.max(at)));
-        seen.ever |= sample.seen || waiting > 0 || sample.in_flight.is_some_and(|n| n > 0);
+        seen.ever |= sample.seen || sample.work().is_some_and(|work| work > 0);
 
-        let gone = waiting == 0 && sample.in_flight.unwrap_or(0) == 0;
-        let had_work = seen.depth.waiting + seen.depth.in_flight.unwrap_or(0) > 0;
+        let gone = sample.work() == Some(0);
+        let had_work = seen.depth.has_work();
         trust.zeros = if gone { trust.zeros.saturating_add(1) } else { 0 };
         if gone && had_work && trust.zeros < ZEROS_TO_BELIEVE {
             return;
@@ -228,7 +228,7 @@ impl Series {
         if age > rules.stale_after {
             return Err(Unseen::Stale { age, stale_after: rules.stale_after });
         }
-        let had_work = seen.depth.waiting + seen.depth.in_flight.unwrap_or(0) > 0;
+        let had_work = seen.depth.has_work();
         let no_fall = if trust.failing {
             Some(NoFall::FailedSample)
         } else if trust.zeros > 0 && had_work {
@@ -248,6 +248,11 @@ impl Series {
         })
     }
 
+    /// Whether the numbers last believed hold any work.
+    pub fn has_work(&self, queue: QueueIndex) -> bool {
+        self.seen[queue.at()].depth.has_work()
+    }
+
     /// Jobs seen to arrive since the queue was first read, where the layout counts them.
     pub fn arrivals(&self, queue: QueueIndex) -> Option<u64> {
         self.totals[queue.at()].arrivals.counted()
@@ -256,6 +261,12 @@ impl Series {
     /// Jobs seen to end since the queue was first read, where the layout counts them.
     pub fn completions(&self, queue: QueueIndex) -> Option<u64> {
         self.totals[queue.at()].completions.counted()
+    }
+}
+
+impl Depth {
+    fn has_work(&self) -> bool {
+        self.waiting > 0 || self.in_flight.is_some_and(|n| n > 0)
     }
 }
 

@@ -48,8 +48,8 @@ pub(crate) fn foresail() -> anyhow::Result<()> {
         move |entry| drop(events.send(Event::Ref(entry)))
     }));
 
-    let mut engine = Engine::new(config.clone(), refs.clone(), answers.clone());
-    let interest = engine.interest(world::SOURCE);
+    let engine = Engine::new(config.clone(), refs.clone(), answers.clone());
+    let interest = engine.interests().remove(world::SOURCE).expect("the world's source is configured");
     let ticking = thread::Builder::new().name("engine".to_owned()).spawn({
         let (clock, metrics) = (clock.clone(), metrics.clone());
         move || {

@@ -278,4 +278,21 @@ mod tests {
             [Some(7), Some(7), Some(0)]
         );
     }
+
+    proptest::proptest! {
+        /// Whatever comes in: a line of JSON out for each line in, and no panic.
+        #[test]
+        fn any_bytes_are_answered_line_by_line(
+            lines in proptest::collection::vec(proptest::prop_oneof![
+                proptest::string::string_regex("[ -~]{0,60}").unwrap(),
+                proptest::string::string_regex(r#"\{"t": ?-?[0-9]{1,12}(\.[0-9]{1,3})?(, ?"(waiting|in_flight|in_flight_draining|workers_ready|completed)": ?(-?[0-9]{1,20}|null|\[[0-9,]{0,6}\]|1e400))*\}"#).unwrap(),
+            ], 0..40),
+        ) {
+            let (out, _) = run_lines("{ slots: 3, min: 1, max: 9 }", &lines.iter().map(|line| format!("{line}\n")).collect::<String>());
+            proptest::prop_assert_eq!(out.len(), lines.len());
+            for answer in out {
+                proptest::prop_assert!(answer["error"].is_string() || answer["target"].is_u64(), "{answer}");
+            }
+        }
+    }
 }

@@ -3,14 +3,14 @@
 use std::{collections::BTreeMap, net::SocketAddr};
 
 use regex::Regex;
+use serde_json::Value;
 
 use crate::{
     config::{
         Config, GrpcConfig, HttpConfig, Override,
         policy::PolicyConfig,
         raw::{
-            RawConfig, RawGrpc, RawHints, RawLayout, RawOverride, RawPostgres, RawRedis, RawSource, RawState,
-            RawWatch,
+            RawConfig, RawGrpc, RawHints, RawLayout, RawOverride, RawPostgres, RawRedis, RawSource, RawWatch,
         },
         secret::Secret,
         source::{
@@ -70,9 +70,9 @@ pub(super) fn config(raw: RawConfig) -> Checked<Config> {
 }
 
 /// Keys that stand in the design and come with later versions: refused, since they would do nothing.
-fn not_yet(state: Option<&RawState>, hints: &RawHints) -> Checked<()> {
-    match state {
-        None | Some(RawState::None) => {}
+fn not_yet(state: Option<&Value>, hints: &RawHints) -> Checked<()> {
+    if state.is_some_and(|state| state != "none") {
+        return wrong("state", "not in this version: only none is");
     }
     if hints.mode != "observe" {
         return wrong("hints.mode", format!("{:?} is not in this version: only observe is", hints.mode));

@@ -19,7 +19,7 @@ pub(super) struct RawConfig {
     pub(super) policies: BTreeMap<String, RawPolicy>,
     #[serde(rename = "override")]
     pub(super) overrides: Vec<RawOverride>,
-    pub(super) state: Option<RawState>,
+    pub(super) state: Option<serde_json::Value>,
     pub(super) hints: RawHints,
 }
 
@@ -151,13 +151,6 @@ pub(super) struct RawOverride {
     #[serde(rename = "match")]
     pub(super) pattern: String,
     pub(super) mode: Text,
-}
-
-/// `none` is the only kind of this version; every other reads as a map.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum RawState {
-    None,
 }
 
 #[derive(Debug, Deserialize)]

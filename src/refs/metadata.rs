@@ -221,3 +221,39 @@ fn list<'a>(names: impl Iterator<Item = &'a String>) -> String {
 fn wrong(key: &str, what: String) -> RefError {
     RefError { key: key.to_owned(), what }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{prop, prop_assert, proptest};
+
+    use super::*;
+
+    const CONFIG: &str = "sources: { jobs: { redis: { host: h }, namespaces: { \"*\": [\"*\"] } } }\npolicies: { default: { tenant_may: { slots: any, keep_alive: any, max: [1, 5] } } }";
+
+    proptest! {
+        /// Whatever a tenant writes: a checked ref or an error that names a key, and no panic.
+        #[test]
+        fn any_metadata_is_a_ref_or_an_error_that_names_a_key(
+            pairs in prop::collection::vec(("(source|layout|queue|policy|mode|strategy|slots|max|keep_alive|queueFromEnv|\\PC{0,12})", "(jobs|redis-list|a,b|default|workers|eager|[0-9]{1,30}|\\PC{0,40})"), 0..8),
+        ) {
+            let config = Config::from_yaml("test", CONFIG).unwrap();
+            let key = RefKey::new("ns".into(), "so".into(), pairs);
+            match resolve(&key, &config, Caller::Keda) {
+                Ok((spec, _)) => prop_assert!(!spec.queue.names.is_empty() && spec.policy.slots >= 1),
+                Err(error) => prop_assert!(!error.key.is_empty() && !error.what.is_empty()),
+            }
+        }
+    }
+
+    #[test]
+    fn the_operators_watch_needs_no_namespace() {
+        let config = Config::from_yaml("test", "sources: { jobs: { redis: { host: h } } }").unwrap();
+        let key = RefKey::new(
+            "ns".into(),
+            "so".into(),
+            [("queue", "q"), ("layout", "redis-list")].map(|(k, v)| (k.into(), v.into())),
+        );
+        assert!(resolve(&key, &config, Caller::Operator).is_ok());
+        assert!(resolve(&key, &config, Caller::Keda).unwrap_err().what.contains("does not let namespace ns"));
+    }
+}

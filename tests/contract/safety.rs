@@ -1,6 +1,6 @@
 //! State and secrets: statements 31 to 35.
 
-use foresail::clock::Clock as _;
+use foresail::{clock::Clock as _, series::Sample};
 use tonic::Code;
 
 use super::harness::{CONFIG, Stack, object, queue};
@@ -145,4 +145,20 @@ async fn a_sum_of_queues_is_one_queue_and_watched_refs_need_no_namespace() {
     let kept: Vec<_> = table.rows.iter().flatten().map(|row| row.entry.key.namespace.as_str()).collect();
     assert_eq!(kept, ["closed"], "KEDA's ref expired, the watched one stays");
     assert!(table.at <= stack.clock.now());
+}
+
+#[tokio::test]
+async fn an_edited_trigger_changes_nothing_by_itself() {
+    let mut stack = Stack::start();
+    // A plain list: what its workers do is not seen, so a stranger would have to wait for max_run.
+    let sample = |waiting| Sample { waiting: Some(waiting), seen: true, ..Sample::default() };
+    stack.world.put("md", sample(6));
+    let before = object("so", &[("queue", "md"), ("worth", "2")]);
+    assert_eq!(stack.value(&before).await.unwrap(), 6.0);
+    stack.world.put("md", sample(0));
+    stack.seconds(5).await;
+    let edited = object("so", &[("queue", "md"), ("worth", "3")]);
+    assert_eq!(stack.value(&edited).await.unwrap(), 6.0);
+    let stranger = object("other", &[("queue", "md")]);
+    assert_eq!(stack.value(&stranger).await.unwrap_err().code(), Code::Unavailable);
 }

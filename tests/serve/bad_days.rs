@@ -103,6 +103,47 @@ async fn workers_that_pop_a_plain_list_are_kept_while_they_run_unseen() {
     assert!(foresail.page("/api/refs/chem/md").contains("no_fall=in-flight-unseen"));
 }
 
+/// A worker takes two jobs of a stream and dies; another lives and works.
+#[tokio::test]
+async fn work_held_by_a_worker_that_died_is_one_workers_work() {
+    let redis = RedisServer::start().await;
+    let sections = redis_sections(redis.port()).replace(
+        "      plain:",
+        "      stream: { preset: redis-stream, group: workers, stuck_after: 1s }\n      plain:",
+    );
+    let foresail = Foresail::serve(&sections).await;
+    let md = object("stream", "md");
+    let _: String = redis.command(&["XGROUP", "CREATE", "md", "workers", "0", "MKSTREAM"]).await;
+    for _ in 0..2 {
+        let _: String = redis.command(&["XADD", "md", "*", "job", "x"]).await;
+    }
+    foresail.until_value(&md, 2.0).await;
+    let take = ["XREADGROUP", "GROUP", "workers", "dead-pod", "COUNT", "2", "STREAMS", "md", ">"];
+    let _: redis::Value = redis.command(&take).await;
+    foresail.until_value(&md, 1.0).await;
+    assert!(foresail.page("/api/refs/chem/md").contains("stuck=2"), "{}", foresail.page("/api/refs/chem/md"));
+}
+
+#[tokio::test]
+async fn a_queue_that_turns_unreadable_is_logged_once_and_keeps_its_last_value() {
+    let redis = RedisServer::start().await;
+    let foresail = Foresail::serve(&redis_sections(redis.port())).await;
+    let (md, other) = (object("reliable", "md"), object("reliable", "other"));
+    let _: i64 = redis.command(&["LPUSH", "md", "a", "b"]).await;
+    foresail.until_value(&md, 2.0).await;
+    foresail.until_value(&other, 0.0).await;
+    let _: i64 = redis.command(&["DEL", "md"]).await;
+    let _: String = redis.command(&["SET", "md", "not a list"]).await;
+    foresail.until_logged("a queue cannot be read").await;
+    assert_eq!(foresail.value(&md).await.unwrap(), 2.0);
+    let _: i64 = redis.command(&["LPUSH", "other", "a"]).await;
+    foresail.until_value(&other, 1.0).await;
+    assert!(foresail.page("/api/queues").contains("WRONGTYPE"), "{}", foresail.page("/api/queues"));
+    let _: i64 = redis.command(&["DEL", "md"]).await;
+    foresail.until_logged("queues can be read again").await;
+    assert_eq!(foresail.log().matches("a queue cannot be read").count(), 1, "{}", foresail.log());
+}
+
 /// How many reads of the source ended so.
 fn reads(foresail: &Foresail, result: &str) -> u64 {
     let metrics = foresail.page("/metrics");

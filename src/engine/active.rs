@@ -1,0 +1,55 @@
+//! One ref as the engine keeps it.
+
+use std::{collections::HashMap, sync::Arc};
+
+use crate::{
+    answers::NoAnswer,
+    engine::Queue,
+    refs::{self, RefEntry, RefSpec},
+    series::{KnownQueue, QueueKey, Series, Unseen},
+    sizing::{self, Decision, Pin, RefState, Undecided, Workload},
+};
+
+/// What the engine keeps of a ref.
+pub(super) struct ActiveRef {
+    pub(super) entry: Arc<RefEntry>,
+    pub(super) spec: Result<RefSpec, refs::RefError>,
+    pub(super) queue: Option<Arc<KnownQueue>>,
+    pub(super) pin: Option<Pin>,
+    pub(super) state: RefState,
+    pub(super) activity: Activity,
+}
+
+/// Whether a ref was active when that was last known, and how often it has become so.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Activity {
+    pub(super) active: bool,
+    pub(super) activations: u64,
+}
+
+impl ActiveRef {
+    /// The ref's answer at `now`.
+    pub(super) fn decide(
+        &mut self,
+        now: f64,
+        series: &Series,
+        queues: &HashMap<QueueKey, Queue>,
+    ) -> Result<Decision, NoAnswer> {
+        let spec = self.spec.as_ref().map_err(|error| NoAnswer::Invalid(error.clone()))?;
+        let known = self.queue.as_ref();
+        let view = known.map_or(Err(Unseen::NoSample), |known| series.view(known.index, now));
+        sizing::decide(now, view, Workload::default(), &spec.policy, self.pin, &mut self.state).map_err(
+            |undecided| {
+                let queue = known.and_then(|known| queues.get(&known.key));
+                match (undecided, queue) {
+                    (Undecided::Unseen(Unseen::NoSample), Some(queue)) if !queue.read => {
+                        NoAnswer::FirstSamplePending
+                    }
+                    (undecided, queue) => {
+                        NoAnswer::Undecided(undecided, queue.and_then(|queue| queue.error.clone()))
+                    }
+                }
+            },
+        )
+    }
+}
