@@ -164,8 +164,6 @@ async fn layout(
                 }
             }
         }
-        // No file can put it here.
-        LayoutRead::Embedded => {}
         LayoutRead::Preset { preset, parameters } => {
             if let Some(recipe) = &preset.postgres {
                 let (relation, table) = described(session, recipe, parameters, deadline).await?;
