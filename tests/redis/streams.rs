@@ -6,13 +6,7 @@ use foresail::{
     source::QueueError,
 };
 
-use crate::{
-    holder, layout, read, sample, source,
-    support::{
-        process::{PATIENCE, wait_until},
-        redis::RedisServer,
-    },
-};
+use crate::{holder, layout, read, sample, source, support::redis::RedisServer};
 
 fn stream() -> Layout {
     layout("redis-stream", &[("group", "workers")])
@@ -152,17 +146,19 @@ async fn a_long_backlog_of_unknown_lag_is_counted_up_to_a_bound_and_says_so() {
 
 #[tokio::test]
 async fn entries_idle_for_too_long_are_stuck_with_their_consumer() {
-    let redis = filled(1..=4).await;
-    take(&redis, "dead", 2).await;
-    let source = source(redis.url(), Layout { stuck_after: Some(0.2), ..stream() });
-    assert_eq!(sample(&source, "md").await.stuck, Some(0));
-    wait_until("two entries are stuck", PATIENCE, async || sample(&source, "md").await.stuck == Some(2))
-        .await;
+    let redis = filled(1..=5).await;
+    take(&redis, "dead", 3).await;
     take(&redis, "alive", 1).await;
-    let sample = sample(&source, "md").await;
-    assert_eq!((sample.in_flight, sample.stuck), (Some(3), Some(2)));
-    assert_eq!(sample.holders, Some(vec![holder("alive", 1, 0), holder("dead", 2, 2)]));
-    assert_eq!(sample.waiting, Some(1));
+    let two_hours = "7200000";
+    let words = ["XCLAIM", "md", "workers", "dead", "0", "1-0", "2-0", "IDLE", two_hours, "JUSTID"];
+    redis.command::<Vec<String>>(&words).await;
+    let stuck_after = async |seconds: f64| {
+        sample(&source(redis.url(), Layout { stuck_after: Some(seconds), ..stream() }), "md").await
+    };
+    let an_hour = stuck_after(3600.0).await;
+    assert_eq!((an_hour.waiting, an_hour.in_flight, an_hour.stuck), (Some(1), Some(4), Some(2)));
+    assert_eq!(an_hour.holders, Some(vec![holder("alive", 1, 0), holder("dead", 3, 2)]));
+    assert_eq!(stuck_after(86_400.0).await.stuck, Some(0));
 }
 
 #[tokio::test]

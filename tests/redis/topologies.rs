@@ -154,8 +154,7 @@ async fn a_cluster_node_that_hangs_spoils_its_own_queues_only() {
     let cluster = RedisCluster::of(|| RedisServer::builder().line("cluster-require-full-coverage no")).await;
     let names: Vec<String> = (0..30).map(|i| format!("queue-{i}")).collect();
     let wanted = wanted(names.iter().map(String::as_str));
-    let mut config = clustered(&cluster);
-    config.timeout = 1.0;
+    let config = clustered(&cluster);
     let known = RedisSource::new(config.clone(), vec![layout("redis-list", &[])]).unwrap();
     assert!(known.read(&wanted).await.unwrap().samples.iter().all(Result::is_ok));
     cluster.nodes[0].pause();

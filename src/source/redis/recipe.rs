@@ -242,7 +242,7 @@ impl Plan {
     fn compile(layout: Layout) -> Result<Self, ParameterError> {
         let wrong = |key: &str, what: &str| ParameterError { key: key.to_owned(), what: what.to_owned() };
         let LayoutRead::Preset { preset, parameters } = &layout.read else {
-            return Err(wrong("query", "a query reads Postgres; a Redis layout names a preset"));
+            return Err(wrong("preset", "a layout of a Redis names a preset"));
         };
         let Some(recipe) = &preset.redis else {
             return Err(wrong(
