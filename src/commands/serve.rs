@@ -103,7 +103,7 @@ pub(super) fn run(path: &Path) -> Result<()> {
     let server = Server::new(scaler, config.grpc.clone())?;
     let engine = Engine::new(config.clone(), refs.clone(), answers.clone());
     let mut sources = Sources::new(shared.clone(), io.handle().clone());
-    sources.start_missing(&engine.interests(), &config)?;
+    sources.start(sources.prepare(&config)?, &engine.interests());
 
     let engine_thread = spawn("engine", &shared.stop, {
         let (clock, metrics, refs) = (clock.clone(), metrics.clone(), refs.clone());

@@ -353,7 +353,6 @@ fn postgres_config(at: &str, raw: RawPostgres) -> Checked<PostgresConfig> {
         tls,
         replica,
         timeout,
-        max_connections,
     } = raw;
     let url = secret(at, "url", url, url_file, url_env)?;
     let password = secret(at, "password", None, password_file, password_env)?;
@@ -383,18 +382,7 @@ fn postgres_config(at: &str, raw: RawPostgres) -> Checked<PostgresConfig> {
     };
     let tls = TlsConfig { ca_file: tls.ca_file, cert_file: tls.cert_file, key_file: tls.key_file };
     check_tls(&format!("{at}.tls"), Some(&tls))?;
-    let max_connections = max_connections.unwrap_or(2);
-    if max_connections == 0 {
-        return wrong(format!("{at}.max_connections"), "at least 1");
-    }
-    Ok(PostgresConfig {
-        target,
-        tls_mode: mode,
-        tls,
-        replica,
-        timeout: timeout_of(at, timeout)?,
-        max_connections,
-    })
+    Ok(PostgresConfig { target, tls_mode: mode, tls, replica, timeout: timeout_of(at, timeout)? })
 }
 
 fn check_tls(at: &str, tls: Option<&TlsConfig>) -> Checked<()> {

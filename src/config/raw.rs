@@ -101,7 +101,6 @@ pub(super) struct RawPostgres {
     #[serde(default)]
     pub(super) replica: bool,
     pub(super) timeout: Option<Text>,
-    pub(super) max_connections: Option<u32>,
 }
 
 #[derive(Debug, Default, Deserialize)]

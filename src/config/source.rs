@@ -95,8 +95,6 @@ pub struct PostgresConfig {
     pub replica: bool,
     /// Seconds for one connect or one read; also the `statement_timeout`.
     pub timeout: f64,
-    /// Connections at most.
-    pub max_connections: u32,
 }
 
 /// Where a Postgres is.

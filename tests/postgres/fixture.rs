@@ -85,7 +85,6 @@ pub(crate) fn config(url: &str) -> PostgresConfig {
         tls: TlsConfig::default(),
         replica: false,
         timeout: TIMEOUT,
-        max_connections: 1,
     }
 }
 

@@ -100,7 +100,8 @@ async fn workers_that_pop_a_plain_list_are_kept_while_they_run_unseen() {
     let before = reads(&foresail, "ok");
     wait_until("several reads of the empty list", LONG, async || reads(&foresail, "ok") >= before + 6).await;
     assert_eq!(foresail.value(&md).await.unwrap(), 3.0);
-    assert!(foresail.page("/api/refs/chem/md").contains("no_fall=in-flight-unseen"));
+    foresail.until_page("/api/refs/chem/md", "no_fall=in-flight-unseen").await;
+    assert_eq!(foresail.value(&md).await.unwrap(), 3.0);
 }
 
 /// A worker takes two jobs of a stream and dies; another lives and works.
@@ -121,7 +122,7 @@ async fn work_held_by_a_worker_that_died_is_one_workers_work() {
     let take = ["XREADGROUP", "GROUP", "workers", "dead-pod", "COUNT", "2", "STREAMS", "md", ">"];
     let _: redis::Value = redis.command(&take).await;
     foresail.until_value(&md, 1.0).await;
-    assert!(foresail.page("/api/refs/chem/md").contains("stuck=2"), "{}", foresail.page("/api/refs/chem/md"));
+    foresail.until_page("/api/refs/chem/md", "stuck=2").await;
 }
 
 #[tokio::test]
@@ -138,7 +139,7 @@ async fn a_queue_that_turns_unreadable_is_logged_once_and_keeps_its_last_value()
     assert_eq!(foresail.value(&md).await.unwrap(), 2.0);
     let _: i64 = redis.command(&["LPUSH", "other", "a"]).await;
     foresail.until_value(&other, 1.0).await;
-    assert!(foresail.page("/api/queues").contains("WRONGTYPE"), "{}", foresail.page("/api/queues"));
+    foresail.until_page("/api/queues", "WRONGTYPE").await;
     let _: i64 = redis.command(&["DEL", "md"]).await;
     foresail.until_logged("queues can be read again").await;
     assert_eq!(foresail.log().matches("a queue cannot be read").count(), 1, "{}", foresail.log());

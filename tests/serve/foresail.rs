@@ -74,6 +74,10 @@ impl Foresail {
         wait_until(&format!("{words:?} in the log"), LONG, async || self.log().contains(words)).await;
     }
 
+    pub(crate) async fn until_page(&self, path: &str, words: &str) {
+        wait_until(&format!("{words:?} on {path}"), LONG, async || self.page(path).contains(words)).await;
+    }
+
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }

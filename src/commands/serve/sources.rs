@@ -7,14 +7,15 @@ use std::{
 };
 
 use anyhow::Result;
-use tokio::{runtime::Handle, sync::watch, task::JoinHandle};
+use tokio::{runtime::Handle, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     commands::{connect, serve::Shared},
     config::{Config, source::SourceConfig},
     engine::Interests,
-    sampler::{self, Interest, Pace},
+    sampler::{self, Pace},
+    source::Source,
 };
 
 /// One sampler task a source.
@@ -30,17 +31,29 @@ struct Running {
     task: JoinHandle<()>,
 }
 
+/// A source that is made and not read yet.
+pub(super) struct Prepared {
+    config: SourceConfig,
+    source: Arc<dyn Source>,
+}
+
 impl Sources {
     pub(super) fn new(shared: Arc<Shared>, io: Handle) -> Self {
         Self { shared, io, running: BTreeMap::new() }
     }
 
+    /// Makes the sources of a configuration that do not run yet as it says. None connects before its
+    /// first read, so a layout that cannot be read is found while the old configuration still holds.
+    pub(super) fn prepare(&self, config: &Config) -> Result<Vec<Prepared>> {
+        let new = config.sources.values().filter(|source| !self.runs(source));
+        new.map(|config| Ok(Prepared { config: config.clone(), source: connect::source(config)? })).collect()
+    }
+
     /// Stops the samplers whose source has changed or gone, before the engine takes the new
     /// configuration: a sampler must not read by the layouts of another.
     pub(super) async fn stop_changed(&mut self, config: &Config) {
-        let changed = |running: &Running| config.sources.get(&running.config.name) != Some(&running.config);
-        let names: Vec<_> =
-            self.running.values().filter(|r| changed(r)).map(|r| r.config.name.clone()).collect();
+        let stays = |name: &String| config.sources.get(name).is_some_and(|source| self.runs(source));
+        let names: Vec<_> = self.running.keys().filter(|name| !stays(name)).cloned().collect();
         for name in names {
             if let Some(running) = self.running.remove(&name) {
                 running.stop.cancel();
@@ -51,31 +64,26 @@ impl Sources {
         }
     }
 
-    /// Starts the samplers that are not running; `interests` are the engine's under this configuration.
-    pub(super) fn start_missing(&mut self, interests: &Interests, config: &Config) -> Result<()> {
-        for (name, source) in &config.sources {
-            if let (false, Some(interest)) = (self.running.contains_key(name), interests.get(name)) {
-                self.start(source, interest.clone())?;
-            }
+    /// Starts samplers; `interests` are the engine's under the configuration that they are of.
+    pub(super) fn start(&mut self, prepared: Vec<Prepared>, interests: &Interests) {
+        for Prepared { config, source } in prepared {
+            let Some(interest) = interests.get(&config.name).cloned() else { continue };
+            let stop = self.shared.stop.child_token();
+            let seed = RandomState::new().hash_one(&config.name);
+            let task = self.io.spawn(sampler::run(
+                config.name.as_str().into(),
+                source,
+                Pace::new(config.sample_every, self.shared.clock.now(), seed),
+                interest,
+                self.shared.clock.clone(),
+                self.shared.clone(),
+                stop.clone(),
+            ));
+            self.running.insert(config.name.clone(), Running { config, stop, task });
         }
-        Ok(())
     }
 
-    fn start(&mut self, config: &SourceConfig, interest: watch::Receiver<Interest>) -> Result<()> {
-        let source = connect::source(config)?;
-        let stop = self.shared.stop.child_token();
-        let seed = RandomState::new().hash_one(&config.name);
-        let pace = Pace::new(config.sample_every, self.shared.clock.now(), seed);
-        let task = self.io.spawn(sampler::run(
-            config.name.as_str().into(),
-            source,
-            pace,
-            interest,
-            self.shared.clock.clone(),
-            self.shared.clone(),
-            stop.clone(),
-        ));
-        self.running.insert(config.name.clone(), Running { config: config.clone(), stop, task });
-        Ok(())
+    fn runs(&self, config: &SourceConfig) -> bool {
+        self.running.get(&config.name).is_some_and(|running| running.config == *config)
     }
 }

@@ -55,10 +55,12 @@ async fn reload(path: &Path, shared: &Shared, sources: &mut Sources) -> anyhow::
     if (&config.grpc, &config.http) != (&before.grpc, &before.http) {
         tracing::warn!("grpc and http are taken up at a restart only");
     }
+    let prepared = sources.prepare(&config)?;
     sources.stop_changed(&config).await;
     shared.config.store(config.clone());
     let (done, taken_up) = mpsc::channel();
     shared.events.send(Event::Reload(config.clone(), done))?;
     let interests = tokio::task::spawn_blocking(move || taken_up.recv()).await??;
-    sources.start_missing(&interests, &config)
+    sources.start(prepared, &interests);
+    Ok(())
 }
