@@ -123,6 +123,7 @@ fn play(options: &Options) -> Result<ExitCode> {
     write!(out, "{}", Table { foresail, plain, calls })?;
     out.flush()?;
     if options.stay {
+        progress::say(&format!("until Ctrl-C: http://{}", service.http));
         service.wait()?;
     }
     service.end()?;

@@ -59,10 +59,10 @@ impl Progress {
         }
     }
 
-    /// Leaves a finished line behind.
+    /// Leaves a finished line behind, and room below it.
     pub(super) fn finish(&mut self) {
         if let Self::Terminal { shown: Some(_) } = self {
-            write(format_args!("\n"));
+            write(format_args!("\n\n"));
             *self = Self::Silent;
         }
     }

@@ -27,7 +27,7 @@ pub(super) fn settings(out: &mut impl Write, options: &Options, world: &World) -
     let ScaledObjectSpec { polling_interval, cooldown_period, .. } = ours;
     let Controller { sync_period, .. } = ours.controller;
     let keep_alive = Policy::default().keep_alive;
-    let max = world::MAX_WORKERS;
+    let (max, targets) = (world::MAX_WORKERS, world::PLAIN_TARGETS.map(|target| target.to_string()));
     let entries = [
         (
             "log",
@@ -50,6 +50,7 @@ pub(super) fn settings(out: &mut impl Write, options: &Options, world: &World) -
                 lock_step::TICK
             ),
         ),
+        ("", "sees the queue alone, no pods: jobs of workers told to go count as in flight".to_owned()),
         (
             "its KEDA",
             format!(
@@ -58,8 +59,12 @@ pub(super) fn settings(out: &mut impl Write, options: &Options, world: &World) -
         ),
         (
             "plain KEDA",
+            format!("depth/target: waiting jobs by {}, running ones unseen", targets.join(" and by ")),
+        ),
+        (
+            "",
             format!(
-                "waiting jobs / target, blind for running ones; polls every {:.0} s, cooldown {:.0} s, HPA defaults",
+                "polls every {:.0} s, HPA every {sync_period:.0} s, cooldown {:.0} s, the HPA's defaults",
                 plain.polling_interval, plain.cooldown_period
             ),
         ),
