@@ -48,8 +48,8 @@ pub(crate) fn foresail() -> anyhow::Result<()> {
         move |entry| drop(events.send(Event::Ref(entry)))
     }));
 
-    let mut engine = Engine::new(config.clone(), refs.clone(), answers.clone());
-    let interest = engine.interest(world::SOURCE);
+    let engine = Engine::new(config.clone(), refs.clone(), answers.clone());
+    let interest = world::interest(&engine)?;
     let ticking = thread::Builder::new().name("engine".to_owned()).spawn({
         let (clock, metrics) = (clock.clone(), metrics.clone());
         move || {

@@ -131,7 +131,12 @@ impl Client {
     }
 
     /// Keeps `depth` calls open on every connection.
-    pub(crate) fn closed_loop(&mut self, calls: &Calls, depth: usize, during: Duration) -> anyhow::Result<Outcome> {
+    pub(crate) fn closed_loop(
+        &mut self,
+        calls: &Calls,
+        depth: usize,
+        during: Duration,
+    ) -> anyhow::Result<Outcome> {
         let mut outcome = Outcome::new();
         let started = Instant::now();
         let end = started + during;
@@ -158,7 +163,12 @@ impl Client {
 
     /// Calls at a constant rate, whatever the answers do. Time counts from when a call was due: one that
     /// had to wait because those before it were slow is slow too.
-    pub(crate) fn open_loop(&mut self, calls: &Calls, per_second: u32, during: Duration) -> anyhow::Result<Outcome> {
+    pub(crate) fn open_loop(
+        &mut self,
+        calls: &Calls,
+        per_second: u32,
+        during: Duration,
+    ) -> anyhow::Result<Outcome> {
         let mut outcome = Outcome::new();
         let started = Instant::now();
         let all = (during.as_secs_f64() * f64::from(per_second)).round();
