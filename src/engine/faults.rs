@@ -1,8 +1,8 @@
-//! Which queues fail, for the log.
+//! Which queues fail while their source can be read, for the log: a line at the begin and at the end.
 
-use crate::series::QueueKey;
+use crate::{engine::queues::Queue, series::QueueKey};
 
-/// Queues that began or ceased to fail in one reading, for the log: a line each for the first few.
+/// What began and ceased to fail in one reading.
 #[derive(Default)]
 pub(super) struct Faults {
     begun: usize,
@@ -14,8 +14,12 @@ impl Faults {
     /// Lines for single queues in one reading.
     const LINES: usize = 5;
 
-    /// A queue that could be read fails now.
-    pub(super) fn begun(&mut self, key: &QueueKey, error: &str) {
+    /// Notes a queue's error; one that failed before is no news.
+    pub(super) fn of(&mut self, key: &QueueKey, error: &str, queue: Option<&mut Queue>) {
+        let Some(queue) = queue else { return };
+        if std::mem::replace(&mut queue.own_fault, true) {
+            return;
+        }
         self.begun += 1;
         if self.begun <= Self::LINES {
             tracing::warn!(
