@@ -2,6 +2,7 @@
 
 mod active;
 mod faults;
+mod queues;
 mod run;
 
 pub use run::{Event, run};
@@ -16,14 +17,15 @@ use tokio::sync::watch;
 use self::{
     active::{ActiveRef, Activity},
     faults::Faults,
+    queues::{Queue, Queues},
 };
 use crate::{
     answers::{Answers, QueueRow, Row, Table},
     config::{Config, source::SourceConfig},
     refs::{self, Caller, RefEntry, RefKey, RefSpec, Refs},
     sampler::{Interest, Reading, Wish},
-    series::{KnownQueue, QueueKey, QueueRules, Series},
-    sizing::{self, RefState},
+    series::{KnownQueue, QueueKey, QueueRules, Sample, Series},
+    sizing::RefState,
     source::{Identity, LayoutIndex, Wanted},
 };
 
@@ -39,7 +41,7 @@ pub struct Engine {
     refs: Arc<Refs>,
     answers: Arc<Answers>,
     series: Series,
-    queues: HashMap<QueueKey, Queue>,
+    queues: Queues,
     active: Vec<Option<ActiveRef>>,
     interest: BTreeMap<String, watch::Sender<Interest>>,
     identities: HashMap<String, Identity>,
@@ -51,16 +53,6 @@ pub struct Engine {
     activated: Vec<(Arc<RefEntry>, u64)>,
 }
 
-/// A queue that some ref asks for.
-struct Queue {
-    known: Arc<KnownQueue>,
-    refs: u32,
-    worker_refs: u32,
-    error: Option<Arc<str>>,
-    /// Whether the first read came back, with whatever result.
-    read: bool,
-}
-
 impl Engine {
     /// An engine that knows no queue yet.
     pub fn new(config: Arc<Config>, refs: Arc<Refs>, answers: Arc<Answers>) -> Self {
@@ -69,7 +61,7 @@ impl Engine {
             refs,
             answers,
             series: Series::default(),
-            queues: HashMap::new(),
+            queues: Queues::default(),
             active: Vec::new(),
             interest: BTreeMap::new(),
             identities: HashMap::new(),
@@ -123,12 +115,11 @@ impl Engine {
     /// Tells the samplers which queues to read.
     pub fn announce(&mut self) {
         let mut by_source: BTreeMap<&str, Vec<_>> = BTreeMap::new();
-        for queue in self.queues.values() {
+        for queue in self.queues.iter() {
             by_source.entry(&queue.known.key.source).or_default().push(queue.known.clone());
         }
         for (source, sender) in &self.interest {
-            let mut queues = by_source.remove(source.as_str()).unwrap_or_default();
-            queues.sort_unstable_by_key(|queue| queue.index);
+            let queues = by_source.remove(source.as_str()).unwrap_or_default();
             let Some(config) = self.config.sources.get(source) else { continue };
             let queues =
                 queues.into_iter().map(|queue| Wish { parts: wanted(config, &queue.key), queue }).collect();
@@ -144,41 +135,19 @@ impl Engine {
     /// says: a queue was read for the first time, or an idle one has work.
     pub fn absorb(&mut self, reading: Reading) -> bool {
         let Reading { source, at, interest, result } = reading;
-        let (identity, samples) = match result {
-            Ok(batch) => (batch.identity, Ok(batch.samples)),
-            Err(error) => (None, Err(error)),
-        };
-        self.note_identity(&source, at, identity);
-        let readable = samples.is_ok();
-        let samples: Box<dyn Iterator<Item = _>> = match samples {
-            Ok(samples) => Box::new(samples.into_iter()),
-            Err(error) => Box::new(std::iter::repeat_with(move || Err(error.clone()))),
-        };
         let mut awaited = false;
         let mut faults = Faults::default();
-        for (wish, sample) in interest.queues.iter().zip(samples) {
-            // A queue that was dropped meanwhile, or dropped and added again, is another one.
-            let Some(queue) =
-                self.queues.get_mut(&wish.queue.key).filter(|q| Arc::ptr_eq(&q.known, &wish.queue))
-            else {
-                continue;
-            };
-            awaited |= !std::mem::replace(&mut queue.read, true);
-            match sample {
-                Ok(sample) => {
-                    if queue.error.take().is_some() {
-                        faults.ended += 1;
-                    }
-                    awaited |=
-                        sample.work().is_some_and(|work| work > 0) && !self.series.has_work(wish.queue.index);
-                    self.series.intake(wish.queue.index, at, &sample, 0);
+        match result {
+            Ok(batch) => {
+                self.note_identity(&source, at, batch.identity);
+                for (wish, sample) in interest.queues.iter().zip(batch.samples) {
+                    awaited |= self.absorb_one(&wish.queue, at, sample, Some(&mut faults));
                 }
-                Err(error) => {
-                    if readable && queue.error.is_none() {
-                        faults.begun(&wish.queue.key, &error);
-                    }
-                    queue.error = Some(error);
-                    self.series.fail(wish.queue.index);
+            }
+            // The sampler says that the whole source is down.
+            Err(error) => {
+                for wish in &interest.queues {
+                    awaited |= self.absorb_one(&wish.queue, at, Err(error.clone()), None);
                 }
             }
         }
@@ -193,9 +162,10 @@ impl Engine {
             self.expire(now);
         }
         self.tick += 1;
-        let mut table = self.spare.take().and_then(|table| Arc::try_unwrap(table).ok()).unwrap_or_default();
-        self.fill(&mut table, now);
-        self.spare = Some(self.answers.publish(Arc::new(table)));
+        let unread = |table: &Arc<Table>| Arc::strong_count(table) == 1;
+        let mut table = self.spare.take().filter(unread).unwrap_or_default();
+        self.fill(Arc::get_mut(&mut table).expect("nobody else holds it"), now);
+        self.spare = Some(self.answers.publish(table));
         for (entry, count) in self.activated.drain(..) {
             entry.activations.send_replace(count);
         }
@@ -217,9 +187,9 @@ impl Engine {
             // The new place is taken before the old one is left, so that a queue which both want stays.
             let next = self.activate(active.entry, spec, active.state, active.activity);
             self.active[row] = Some(next);
-            self.release(active.queue.as_deref(), active.spec.as_ref().ok());
+            self.release(active.queue.as_ref(), active.spec.as_ref().ok());
         }
-        for queue in self.queues.values() {
+        for queue in self.queues.iter() {
             if let Some(rules) = rules(&self.config, &queue.known.key) {
                 self.series.set_rules(queue.known.index, rules);
             }
@@ -235,7 +205,7 @@ impl Engine {
 
     /// The ref that this one was before its trigger was edited: an edit changes nothing by itself.
     fn former_self(&self, new: &ActiveRef) -> Option<&ActiveRef> {
-        let queue = self.queues.get(&new.queue.as_ref()?.key).filter(|queue| queue.refs > 1)?;
+        let queue = self.queues.get(new.queue.as_ref()?).filter(|queue| queue.refs > 1)?;
         let same = |old: &&ActiveRef| {
             let (old_key, new_key) = (&old.entry.key, &new.entry.key);
             (&old_key.namespace, &old_key.name) == (&new_key.namespace, &new_key.name)
@@ -270,26 +240,43 @@ impl Engine {
     /// Finds or adds a ref's queue and counts the ref.
     fn claim(&mut self, spec: &RefSpec) -> Option<Arc<KnownQueue>> {
         let rules = rules(&self.config, &spec.queue)?;
-        let queue = self.queues.entry(spec.queue.clone()).or_insert_with_key(|key| Queue {
-            known: Arc::new(KnownQueue { key: key.clone(), index: self.series.add(rules) }),
-            refs: 0,
-            worker_refs: 0,
-            error: None,
-            read: false,
-        });
-        queue.refs += 1;
-        queue.worker_refs += u32::from(spec.policy.mode == sizing::Mode::Workers);
-        Some(queue.known.clone())
+        Some(self.queues.claim(&spec.queue, rules, spec.policy.mode, &mut self.series))
     }
 
-    fn release(&mut self, queue: Option<&KnownQueue>, spec: Option<&RefSpec>) {
-        let (Some(known), Some(spec)) = (queue, spec) else { return };
-        let Some(queue) = self.queues.get_mut(&known.key) else { return };
-        queue.refs -= 1;
-        queue.worker_refs -= u32::from(spec.policy.mode == sizing::Mode::Workers);
-        if queue.refs == 0 {
-            self.series.remove(known.index);
-            self.queues.remove(&known.key);
+    fn release(&mut self, queue: Option<&Arc<KnownQueue>>, spec: Option<&RefSpec>) {
+        if let (Some(known), Some(spec)) = (queue, spec) {
+            self.queues.release(known, spec.policy.mode, &mut self.series);
+        }
+    }
+
+    /// One queue's part of a reading. Returns whether somebody waits for what it says.
+    fn absorb_one(
+        &mut self,
+        known: &Arc<KnownQueue>,
+        at: f64,
+        sample: Result<Sample, Arc<str>>,
+        faults: Option<&mut Faults>,
+    ) -> bool {
+        let Some(queue) = self.queues.get_mut(known) else { return false };
+        let first = !std::mem::replace(&mut queue.read, true);
+        match sample {
+            Ok(sample) => {
+                if let (Some(_), Some(faults)) = (queue.error.take(), faults) {
+                    faults.ended += 1;
+                }
+                let has_work = sample.work().is_some_and(|work| work > 0);
+                let awaited = first || has_work && !self.series.has_work(known.index);
+                self.series.intake(known.index, at, &sample, 0);
+                awaited
+            }
+            Err(error) => {
+                if let (None, Some(faults)) = (&queue.error, faults) {
+                    faults.begun(&known.key, &error);
+                }
+                queue.error = Some(error);
+                self.series.fail(known.index);
+                first
+            }
         }
     }
 
@@ -297,7 +284,7 @@ impl Engine {
         let gone = self.refs.expire(now);
         for entry in &gone {
             if let Some(active) = self.active.get_mut(entry.row).and_then(Option::take) {
-                self.release(active.queue.as_deref(), active.spec.as_ref().ok());
+                self.release(active.queue.as_ref(), active.spec.as_ref().ok());
             }
             self.refs.free_row(entry.row);
         }
@@ -308,9 +295,13 @@ impl Engine {
 
     fn note_identity(&mut self, source: &str, at: f64, identity: Option<Identity>) {
         let Some(identity) = identity else { return };
-        let before = self.identities.insert(source.to_owned(), identity.clone());
-        if before.is_none_or(|before| before == identity) {
-            return;
+        match self.identities.get_mut(source) {
+            Some(before) if *before != identity => *before = identity,
+            Some(_) => return,
+            None => {
+                self.identities.insert(source.to_owned(), identity);
+                return;
+            }
         }
         let distrust = self.config.sources.get(source).map_or(0.0, |config| config.distrust);
         tracing::warn!(
@@ -318,7 +309,7 @@ impl Engine {
             distrust_seconds = distrust,
             "the store is not the one it was: no target falls for a while"
         );
-        for queue in self.queues.values().filter(|queue| queue.known.key.source == source) {
+        for queue in self.queues.iter().filter(|queue| queue.known.key.source == source) {
             self.series.distrust(queue.known.index, at + distrust);
         }
     }
@@ -354,15 +345,31 @@ impl Engine {
     }
 
     fn fill_queues(&self, table: &mut Table, now: f64) {
-        table.queues.clear();
-        table.queues.extend(self.queues.values().map(|queue| QueueRow {
+        table.queues.truncate(self.queues.len());
+        for (place, queue) in self.queues.iter().enumerate() {
+            match table.queues.get_mut(place) {
+                Some(row) if Arc::ptr_eq(&row.queue, &queue.known) => {
+                    row.view = self.series.view(queue.index, now);
+                    row.error.clone_from(&queue.error);
+                    row.arrivals = self.series.arrivals(queue.index);
+                    row.completions = self.series.completions(queue.index);
+                    row.worker_refs = queue.worker_refs;
+                }
+                Some(row) => *row = self.queue_row(queue, now),
+                None => table.queues.push(self.queue_row(queue, now)),
+            }
+        }
+    }
+
+    fn queue_row(&self, queue: &Queue, now: f64) -> QueueRow {
+        QueueRow {
             queue: queue.known.clone(),
-            view: self.series.view(queue.known.index, now),
+            view: self.series.view(queue.index, now),
             error: queue.error.clone(),
-            arrivals: self.series.arrivals(queue.known.index),
-            completions: self.series.completions(queue.known.index),
+            arrivals: self.series.arrivals(queue.index),
+            completions: self.series.completions(queue.index),
             worker_refs: queue.worker_refs,
-        }));
+        }
     }
 }
 

@@ -271,7 +271,8 @@ impl Depth {
 }
 
 impl QueueIndex {
-    fn at(self) -> usize {
+    /// The place as an index: places are given out from 0, and again after they are free.
+    pub fn at(self) -> usize {
         self.0 as usize
     }
 }

@@ -1,12 +1,12 @@
 //! One ref as the engine keeps it.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use crate::{
     answers::NoAnswer,
-    engine::Queue,
+    engine::queues::Queues,
     refs::{self, RefEntry, RefSpec},
-    series::{KnownQueue, QueueKey, Series, Unseen},
+    series::{KnownQueue, Series, Unseen},
     sizing::{self, Decision, Pin, RefState, Undecided, Workload},
 };
 
@@ -33,14 +33,14 @@ impl ActiveRef {
         &mut self,
         now: f64,
         series: &Series,
-        queues: &HashMap<QueueKey, Queue>,
+        queues: &Queues,
     ) -> Result<Decision, NoAnswer> {
         let spec = self.spec.as_ref().map_err(|error| NoAnswer::Invalid(error.clone()))?;
         let known = self.queue.as_ref();
         let view = known.map_or(Err(Unseen::NoSample), |known| series.view(known.index, now));
         sizing::decide(now, view, Workload::default(), &spec.policy, self.pin, &mut self.state).map_err(
             |undecided| {
-                let queue = known.and_then(|known| queues.get(&known.key));
+                let queue = known.and_then(|known| queues.get(known));
                 match (undecided, queue) {
                     (Undecided::Unseen(Unseen::NoSample), Some(queue)) if !queue.read => {
                         NoAnswer::FirstSamplePending

@@ -1,0 +1,90 @@
+//! The queues that some ref asks for: found by name when a ref comes, by place at every tick.
+
+use std::{collections::HashMap, sync::Arc};
+
+use crate::{
+    series::{KnownQueue, QueueIndex, QueueKey, QueueRules, Series},
+    sizing::Mode,
+};
+
+/// All queues, each at its place in the series.
+#[derive(Default)]
+pub(super) struct Queues {
+    by_key: HashMap<QueueKey, Arc<KnownQueue>>,
+    places: Vec<Option<Queue>>,
+}
+
+/// A queue that some ref asks for.
+pub(super) struct Queue {
+    pub(super) known: Arc<KnownQueue>,
+    /// As in `known`, at hand without a look there.
+    pub(super) index: QueueIndex,
+    pub(super) worker_refs: u32,
+    pub(super) error: Option<Arc<str>>,
+    /// Whether the first read came back, with whatever result.
+    pub(super) read: bool,
+    pub(super) refs: u32,
+}
+
+impl Queues {
+    /// The queue that a sampler or a ref knows; one that was dropped, or dropped and added again, is not it.
+    pub(super) fn get(&self, known: &Arc<KnownQueue>) -> Option<&Queue> {
+        self.places.get(known.index.at())?.as_ref().filter(|queue| Arc::ptr_eq(&queue.known, known))
+    }
+
+    /// As [`Queues::get`].
+    pub(super) fn get_mut(&mut self, known: &Arc<KnownQueue>) -> Option<&mut Queue> {
+        self.places.get_mut(known.index.at())?.as_mut().filter(|queue| Arc::ptr_eq(&queue.known, known))
+    }
+
+    /// Finds or adds a ref's queue and counts the ref.
+    pub(super) fn claim(
+        &mut self,
+        key: &QueueKey,
+        rules: QueueRules,
+        mode: Mode,
+        series: &mut Series,
+    ) -> Arc<KnownQueue> {
+        let known = self
+            .by_key
+            .entry(key.clone())
+            .or_insert_with_key(|key| Arc::new(KnownQueue { key: key.clone(), index: series.add(rules) }));
+        let place = known.index.at();
+        if self.places.len() <= place {
+            self.places.resize_with(place + 1, || None);
+        }
+        let queue = self.places[place].get_or_insert_with(|| Queue {
+            known: known.clone(),
+            index: known.index,
+            worker_refs: 0,
+            error: None,
+            read: false,
+            refs: 0,
+        });
+        queue.refs += 1;
+        queue.worker_refs += u32::from(mode == Mode::Workers);
+        known.clone()
+    }
+
+    /// A ref leaves its queue; with the last one the queue goes.
+    pub(super) fn release(&mut self, known: &Arc<KnownQueue>, mode: Mode, series: &mut Series) {
+        let Some(queue) = self.get_mut(known) else { return };
+        queue.refs -= 1;
+        queue.worker_refs -= u32::from(mode == Mode::Workers);
+        if queue.refs == 0 {
+            self.places[known.index.at()] = None;
+            self.by_key.remove(&known.key);
+            series.remove(known.index);
+        }
+    }
+
+    /// Every queue, in the order of their places.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Queue> {
+        self.places.iter().flatten()
+    }
+
+    /// Queues known.
+    pub(super) fn len(&self) -> usize {
+        self.by_key.len()
+    }
+}
