@@ -49,7 +49,7 @@ pub(crate) fn foresail() -> anyhow::Result<()> {
     }));
 
     let engine = Engine::new(config.clone(), refs.clone(), answers.clone());
-    let interest = engine.interests().remove(world::SOURCE).expect("the world's source is configured");
+    let interest = world::interest(&engine)?;
     let ticking = thread::Builder::new().name("engine".to_owned()).spawn({
         let (clock, metrics) = (clock.clone(), metrics.clone());
         move || {

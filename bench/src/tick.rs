@@ -104,7 +104,7 @@ impl Bench {
             refs.add(key, spec, Caller::Keda, clock.now())?;
         }
         let mut engine = Engine::new(config, refs, Arc::new(Answers::default()));
-        let interest = engine.interests().remove(world::SOURCE).expect("the world's source is configured");
+        let interest = world::interest(&engine)?;
         let entries = std::mem::take(&mut *added.lock().unwrap_or_else(PoisonError::into_inner));
         for entry in &entries {
             engine.adopt(entry.clone());

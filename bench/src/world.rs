@@ -9,11 +9,14 @@ use anyhow::Context as _;
 use async_trait::async_trait;
 use foresail::{
     config::Config,
+    engine::Engine,
     refs::RefKey,
+    sampler::Interest,
     scaler::pb,
     series::{Holder, Sample},
     source::{Batch, Finding, Identity, LayoutIndex, Source, SourceError, Wanted},
 };
+use tokio::sync::watch;
 
 /// The name of the one source.
 pub(crate) const SOURCE: &str = "jobs";
@@ -25,7 +28,7 @@ const NAMESPACES: usize = 50;
 pub(crate) fn config() -> anyhow::Result<Config> {
     let text = format!(
         "sources:\n  {SOURCE}:\n    redis: {{ host: localhost }}\n    namespaces: {{ \"*\": \"*\" }}\n    \
-         sample_every: 1s\n    layouts:\n      frames: {{ preset: redis-list, processing: \"{{queue}}:taken\" }}\n"
+         sample_every: 1s\n    layouts:\n      frames: {{ preset: redis-stream, group: workers }}\n"
     );
     Config::from_yaml("bench.yaml", &text).context("the bench's own configuration")
 }
@@ -54,6 +57,11 @@ pub(crate) fn call(number: usize, queues: usize) -> pb::ScaledObjectRef {
 pub(crate) fn key(number: usize, queues: usize) -> RefKey {
     let call = call(number, queues);
     RefKey::new(call.namespace, call.name, call.scaler_metadata)
+}
+
+/// What the source's sampler has to read.
+pub(crate) fn interest(engine: &Engine) -> anyhow::Result<watch::Receiver<Interest>> {
+    engine.interests().remove(SOURCE).context("the bench's own source is not configured")
 }
 
 /// A source that never fails: two workers hold jobs of every queue, and what waits changes at each read.
