@@ -27,5 +27,5 @@ audit: ## licences, banned crates and sources of all dependencies (deny.toml)
 demo: ## a week of real jobs through the whole loop, no servers needed
 	cargo run --release --locked -- demo
 
-bench: ## what the harness can do; then e.g. `make bench ARGS="tick"`
-	cargo run --release --locked --package foresail-bench -- $(or $(ARGS),--help)
+bench: ## what Foresail costs, as one report; or one measure at length: `make bench ARGS="load --seconds 10"`
+	cargo run --release --locked --package foresail-bench -- $(or $(ARGS),all)

@@ -82,10 +82,10 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<impl Display + use<>> {
     }
     servers.sort_by_key(|seen| Kind::ALL.iter().position(|kind| *kind == seen.kind));
     let args_told = format!(
-        "{} queues and refs, {} rounds of {} s a run, messages of {} bytes; one thread drives the \
-         connections on the same machine",
+        "{} queues and refs, {} of {} s a run, messages of {} bytes; one thread of the same machine drives \
+         the connections",
         count(args.queues as u64),
-        args.rounds,
+        if args.rounds == 1 { "1 round".to_owned() } else { format!("{} rounds", args.rounds) },
         args.seconds,
         calls.message_bytes()
     );
@@ -109,7 +109,8 @@ impl Seen {
             Err(error) => return Err(error),
         };
         if self.kind == Kind::Foresail {
-            self.first_answers = self.first_answers.max(Client::connect(peer.address, 1)?.ask_all(calls)?);
+            self.first_answers =
+                self.first_answers.max(Client::connect(peer.address, 1)?.ask_all(calls, usize::MAX)?);
         }
         for run in &mut self.runs {
             let mut client = Client::connect(peer.address, run.connections)?;

@@ -2,7 +2,7 @@
 
 use std::{fs, process::Command, thread};
 
-/// Cores, processor, kernel and versions in one line.
+/// Cores, processor, kernel and versions in one line; to be asked before anything is measured.
 pub(crate) fn line() -> String {
     let cores = thread::available_parallelism().map_or(0, usize::from);
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
@@ -14,7 +14,20 @@ pub(crate) fn line() -> String {
     ];
     parts.extend(version("rustc", "--version").map(|text| first_words(&text, 2)));
     parts.extend(version("go", "version").and_then(|text| text.split(' ').nth(2).map(str::to_owned)));
-    format!("{}.", parts.join(", "))
+    let busy = match others_load() {
+        Some(load) if load > 0.5 => {
+            format!(
+                " Other work ran beside it (load average {load:.1}): trust its ratios more than its numbers."
+            )
+        }
+        _ => String::new(),
+    };
+    format!("{}.{busy}", parts.join(", "))
+}
+
+/// Runnable threads of the last minute, on average.
+fn others_load() -> Option<f64> {
+    fs::read_to_string("/proc/loadavg").ok()?.split(' ').next()?.parse().ok()
 }
 
 /// The first line that a program says of its version; `None` where it is not installed.

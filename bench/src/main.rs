@@ -2,11 +2,14 @@
 
 mod load;
 mod memory;
+mod sample;
 mod tick;
 
 mod machine;
 mod peer;
+mod rooms;
 mod serve;
+mod store;
 mod table;
 mod world;
 
@@ -29,8 +32,12 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// All of the following in a short form, as one report: three minutes.
+    All,
     /// Latency and throughput of GetMetrics, beside a bare tonic server and a grpc-go server.
     Load(load::Args),
+    /// Time and round trips to read real stores, and connections to them.
+    Sample(sample::Args),
     /// Time and allocations of a whole tick.
     Tick(tick::Args),
     /// Resident memory of the serving process.
@@ -44,8 +51,12 @@ enum Command {
 }
 
 fn main() -> anyhow::Result<()> {
-    let report = match Cli::parse().command {
+    let command = Cli::parse().command;
+    let machine = machine::line();
+    let report = match command {
+        Command::All => all()?,
         Command::Load(args) => load::run(&args)?.to_string(),
+        Command::Sample(args) => sample::run(&args)?.to_string(),
         Command::Tick(args) => tick::run(&args)?.to_string(),
         Command::Memory(args) => memory::run(&args)?.to_string(),
         Command::ServeForesail => return serve::foresail(),
@@ -53,7 +64,16 @@ fn main() -> anyhow::Result<()> {
     };
     #[expect(clippy::print_stdout, reason = "the report is what the command is for")]
     {
-        println!("{}\n\n{report}", machine::line());
+        println!("{machine}\n\n{report}");
     }
     Ok(())
+}
+
+/// Everything in its short form.
+fn all() -> anyhow::Result<String> {
+    let load = load::run(&load::Args::parse_from(["load", "--seconds", "1", "--rounds", "3"]))?;
+    let sample = sample::run(&sample::Args::parse_from(["sample"]))?;
+    let tick = tick::run(&tick::Args::parse_from(["tick", "--seconds", "2"]))?;
+    let memory = memory::run(&memory::Args::parse_from(["memory"]))?;
+    Ok(format!("{load}\n{sample}\n{tick}\n{memory}"))
 }

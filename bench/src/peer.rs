@@ -6,9 +6,10 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::OnceLock,
 };
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 
 /// The word before the address in a server's first line.
 const LISTENING: &str = "listening";
@@ -63,7 +64,11 @@ impl Peer {
         match kind {
             Kind::Foresail => Self::spawn(Command::new(itself).arg("serve-foresail")),
             Kind::Bare => Self::spawn(Command::new(itself).arg("serve-bare")),
-            Kind::GrpcGo => Self::spawn(&mut Command::new(grpc_go(&itself)?)),
+            Kind::GrpcGo => {
+                static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+                let built = BUILT.get_or_init(|| grpc_go(&itself).map_err(|error| format!("{error:#}")));
+                Self::spawn(&mut Command::new(built.as_ref().map_err(|error| anyhow!(error.clone()))?))
+            }
         }
     }
 

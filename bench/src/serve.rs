@@ -2,83 +2,27 @@
 //!
 //! gRPC has a current-thread runtime on a thread of its own in both: that is how `foresail serve` runs.
 
-use std::{
-    io::Read as _,
-    sync::{
-        Arc,
-        mpsc::{self, Sender},
-    },
-    thread,
-};
+use std::{io::Read as _, sync::Arc, thread};
 
 use anyhow::Context as _;
-use arc_swap::ArcSwap;
-use foresail::{
-    answers::Answers,
-    clock::{Clock, WallClock},
-    engine::{self, Engine, Event},
-    refs::Refs,
-    sampler::{self, Heard, Pace, ReadCost, Reading},
-    scaler::{
-        Scaler, Server,
-        pb::{
-            self,
-            external_scaler_server::{ExternalScaler, ExternalScalerServer},
-        },
+use foresail::scaler::{
+    Server,
+    pb::{
+        self,
+        external_scaler_server::{ExternalScaler, ExternalScalerServer},
     },
-    telemetry::Metrics,
 };
 use tokio::{net::TcpListener, runtime};
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, transport::server::TcpIncoming};
 
-use crate::{peer, world};
+use crate::{peer, rooms::Rooms, world};
 
 /// Serves Foresail: the real refs, sampler, engine, answers and gRPC server, on an embedded source.
 pub(crate) fn foresail() -> anyhow::Result<()> {
-    let config = Arc::new(world::config()?);
-    let clock: Arc<dyn Clock> = Arc::new(WallClock::new());
-    let answers = Arc::new(Answers::default());
-    let metrics = Metrics::new(answers.clone(), clock.clone());
-    let stop = CancellationToken::new();
-    let (events, told) = mpsc::channel();
-    let refs = Arc::new(Refs::new({
-        let events = events.clone();
-        // The engine ends only with the process.
-        move |entry| drop(events.send(Event::Ref(entry)))
-    }));
-
-    let engine = Engine::new(config.clone(), refs.clone(), answers.clone());
-    let interest = world::interest(&engine)?;
-    let ticking = thread::Builder::new().name("engine".to_owned()).spawn({
-        let (clock, metrics) = (clock.clone(), metrics.clone());
-        move || {
-            engine::run(engine, &told, clock.as_ref(), |cost| {
-                metrics.tick_seconds.observe(cost.seconds);
-                metrics.tick_lag.set(cost.lag);
-            });
-        }
-    })?;
-
-    let io = runtime::Builder::new_multi_thread().worker_threads(1).thread_name("io").enable_all().build()?;
-    let pace = Pace::new(config.sources[world::SOURCE].sample_every, clock.now(), 1);
-    let heard = Arc::new(ToEngine { events: events.clone(), metrics: metrics.clone() });
-    io.spawn(sampler::run(
-        world::SOURCE.into(),
-        Arc::new(world::Embedded::default()),
-        pace,
-        interest,
-        clock.clone(),
-        heard,
-        stop.clone(),
-    ));
-
-    let scaler =
-        Scaler::new(refs, answers, Arc::new(ArcSwap::new(config.clone())), clock, metrics, stop.clone());
-    let server = Server::new(scaler, config.grpc.clone())?;
-    on_its_own_thread(&stop, |listener, _| async move { Ok(server.run(listener).await?) })?;
-    let _ = events.send(Event::Stop);
-    ticking.join().map_err(|_| anyhow::anyhow!("the engine's thread panicked"))
+    let rooms = Rooms::start(world::config()?, Arc::new(world::Embedded::default()))?;
+    let server = Server::new(rooms.scaler(), rooms.config().grpc.clone())?;
+    on_its_own_thread(&rooms.stop, |listener, _| async move { Ok(server.run(listener).await?) })
 }
 
 /// Serves constants with nothing behind them.
@@ -114,23 +58,6 @@ where
     std::io::stdin().read_to_end(&mut Vec::new())?;
     stop.cancel();
     serving.join().map_err(|_| anyhow::anyhow!("the server's thread panicked"))?
-}
-
-/// Hands readings to the engine and counts what they cost.
-struct ToEngine {
-    events: Sender<Event>,
-    metrics: Metrics,
-}
-
-impl Heard for ToEngine {
-    fn reading(&self, reading: Reading) {
-        // The engine ends only with the process.
-        let _ = self.events.send(Event::Reading(reading));
-    }
-
-    fn cost(&self, source: &str, cost: &ReadCost, _guarded: bool) {
-        self.metrics.read_seconds.with_label_values(&[source]).observe(cost.seconds);
-    }
 }
 
 /// Answers every call with the same.

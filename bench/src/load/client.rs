@@ -101,17 +101,17 @@ impl Client {
         Ok(Self { poll, events: Events::with_capacity(1024), connections, next: 0 })
     }
 
-    /// Calls every ref once, all at once, and those again that got no answer; returns the seconds until
-    /// the last one had it.
-    pub(crate) fn ask_all(&mut self, calls: &Calls) -> anyhow::Result<f64> {
+    /// Calls every ref once, `at_once` of them at a time, and those again that got no answer; returns the
+    /// seconds until the last one had it.
+    pub(crate) fn ask_all(&mut self, calls: &Calls, at_once: usize) -> anyhow::Result<f64> {
         let started = Instant::now();
         let mut left: Vec<usize> = (0..calls.0.len()).rev().collect();
         loop {
             for connection in &mut self.connections {
-                while let Some(&number) = left.last() {
-                    if !connection.call(number, &calls.0[number], started) {
-                        break;
-                    }
+                while connection.open() < at_once
+                    && let Some(&number) = left.last()
+                    && connection.call(number, &calls.0[number], started)
+                {
                     left.pop();
                 }
                 connection.flush()?;
