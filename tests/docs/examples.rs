@@ -8,7 +8,10 @@ use foresail::{
 };
 use serde_json::Value;
 
-use super::pages::{Block, page, pages, root, source};
+use super::pages::{Block, Page, pages, root, source};
+
+/// What triggers are held against on a page without a configuration.
+const EXAMPLE: &str = "examples/foresail.yaml";
 
 /// What a YAML text is.
 #[derive(Debug)]
@@ -121,16 +124,21 @@ fn scaled_job_fault(object: &Value) -> Option<&'static str> {
 
 /// All YAML of the pages, but for fragments, and all example files.
 fn blocks() -> Vec<Block> {
-    let pages = pages();
-    for info in pages.iter().flat_map(|page| page.blocks()).filter(|block| block.info.contains("yaml")) {
-        assert!(["yaml", "yaml fragment"].contains(&info.info.as_str()), "{}: {}", info.place(), info.info);
+    let written = pages();
+    let written = written.iter().flat_map(Page::blocks).filter(|block| block.info.contains("yaml"));
+    let mut blocks: Vec<_> = written.collect();
+    for block in &blocks {
+        assert!(
+            ["yaml", "yaml fragment"].contains(&block.info.as_str()),
+            "{}: {}",
+            block.place(),
+            block.info
+        );
     }
-    let mut blocks: Vec<_> =
-        pages.iter().flat_map(|page| page.blocks()).filter(|block| block.info == "yaml").collect();
+    blocks.retain(|block| block.info == "yaml");
     for entry in fs::read_dir(root().join("examples")).unwrap() {
-        let name = entry.unwrap().file_name().into_string().unwrap();
-        if name.ends_with(".yaml") {
-            let path = PathBuf::from("examples").join(name);
+        let path = PathBuf::from("examples").join(entry.unwrap().file_name());
+        if path.extension().is_some_and(|extension| extension == "yaml") {
             let text = source(path.to_str().unwrap());
             blocks.push(Block { page: path, line: 1, info: "yaml".to_owned(), text });
         }
@@ -163,13 +171,8 @@ fn config(block: &Block) -> Config {
 
 /// The configuration of the same page, else the example.
 fn config_beside(block: &Block) -> Config {
-    let same_page =
-        blocks().into_iter().find(|other| other.page == block.page && other.text.contains("\nsources:\n"));
-    match same_page {
-        Some(found) => config(&found),
-        None => {
-            let text = page("examples/foresail.yaml").text;
-            Config::from_yaml("examples/foresail.yaml", &text).unwrap_or_else(|error| panic!("{error}"))
-        }
-    }
+    let sections = |other: &Block| other.text.contains("\nsources:\n");
+    let same_page = blocks().into_iter().find(|other| other.page == block.page && sections(other));
+    let example = || Block { page: EXAMPLE.into(), line: 1, info: "yaml".to_owned(), text: source(EXAMPLE) };
+    config(&same_page.unwrap_or_else(example))
 }

@@ -43,9 +43,9 @@ pub(crate) fn pages() -> Vec<Page> {
     let mut paths = Vec::new();
     for folder in ["", "docs", "examples"] {
         for entry in fs::read_dir(root().join(folder)).unwrap() {
-            let name = entry.unwrap().file_name().into_string().unwrap();
-            if name.ends_with(".md") {
-                paths.push(Path::new(folder).join(name));
+            let path = Path::new(folder).join(entry.unwrap().file_name());
+            if path.extension().is_some_and(|extension| extension == "md") {
+                paths.push(path);
             }
         }
     }

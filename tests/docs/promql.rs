@@ -96,10 +96,10 @@ fn rules_test(page: &Page) -> String {
     text.push_str("    promql_expr_test:\n");
     for (name, labels, value) in ANSWERS {
         let expression = page.block_after(&format!("promql: {name}")).text;
-        let indented: String = expression.lines().map(|line| format!("          {line}\n")).collect();
+        let indented = format!("          {}", expression.trim_end().replace('\n', "\n          "));
         let _ = write!(
             text,
-            "      - expr: |\n{indented}        eval_time: 10m\n        exp_samples:\n          - labels: '{labels}'\n            value: {value}\n"
+            "      - expr: |\n{indented}\n        eval_time: 10m\n        exp_samples:\n          - labels: '{labels}'\n            value: {value}\n"
         );
     }
     text
