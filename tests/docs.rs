@@ -17,7 +17,7 @@ mod docs {
 #[path = "serve/foresail.rs"]
 #[allow(
     dead_code,
-    unreachable_pub,
+    clippy::float_cmp,
     reason = "shared with the tests of `foresail serve`, which use more of it"
 )]
 mod foresail_process;
