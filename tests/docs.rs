@@ -6,6 +6,7 @@
 
 mod docs {
     mod commands;
+    mod defaults;
     mod examples;
     mod generated;
     mod keys;

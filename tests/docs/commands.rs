@@ -43,7 +43,7 @@ fn fault(line: &str) -> Option<String> {
     match words.as_slice() {
         ["foresail", ..] => parse(&words),
         ["cargo", "run", "--release", "--", args @ ..] => parse(&[&["foresail"], args].concat()),
-        ["make", target] => {
+        ["make", target, ..] => {
             let known = source("Makefile").lines().any(|line| line.starts_with(&format!("{target}:")));
             (!known).then(|| "the Makefile has no such target".to_owned())
         }

@@ -101,16 +101,20 @@ impl Page {
         found.unwrap_or_else(|| panic!("{}: no block after {marker:?}", self.path.display()))
     }
 
+    /// The cells of the table that follows `<!-- marker -->`, without its head.
+    pub(crate) fn rows_after(&self, marker: &str) -> Vec<Vec<String>> {
+        let rows = self.text.lines().skip(self.line_of(marker)).take_while(|line| line.starts_with('|'));
+        let cells =
+            |row: &str| row.trim_matches('|').split(" | ").map(|cell| cell.trim().to_owned()).collect();
+        rows.skip(2).map(cells).collect()
+    }
+
     /// The first column of the table that follows `<!-- marker -->`, without the back-ticks.
     pub(crate) fn keys_after(&self, marker: &str) -> BTreeSet<String> {
-        let rows = self.text.lines().skip(self.line_of(marker)).take_while(|line| line.starts_with('|'));
-        let keys: Vec<String> = rows
-            .skip(2)
-            .map(|row| row.split('|').nth(1).unwrap_or_default().trim().trim_matches('`').to_owned())
-            .collect();
-        let unique: BTreeSet<String> = keys.iter().cloned().collect();
-        assert_eq!(unique.len(), keys.len(), "{}: a key stands twice after {marker:?}", self.path.display());
-        unique
+        let rows = self.rows_after(marker);
+        let keys: BTreeSet<String> = rows.iter().map(|row| row[0].trim_matches('`').to_owned()).collect();
+        assert_eq!(keys.len(), rows.len(), "{}: a key stands twice after {marker:?}", self.path.display());
+        keys
     }
 
     /// The number of the marker's line, from 1.
