@@ -3,8 +3,9 @@
 use std::{fs, path::PathBuf};
 
 use foresail::{
-    config::{Config, policy::PolicyConfig},
+    config::{Config, policy::PolicyConfig, source::StoreConfig},
     refs::{self, Caller, RefKey},
+    source::{postgres::PostgresSource, redis::RedisSource},
 };
 use serde_json::Value;
 
@@ -165,8 +166,23 @@ fn kind(block: &Block) -> Kind {
     }
 }
 
+/// The configuration, taken as far as can be without a store.
 fn config(block: &Block) -> Config {
-    Config::from_yaml(&block.place(), &block.text).unwrap_or_else(|error| panic!("{error}"))
+    let config = Config::from_yaml(&block.place(), &block.text).unwrap_or_else(|error| panic!("{error}"));
+    for source in config.sources.values() {
+        let layouts = source.layouts.clone();
+        let fault = match &source.store {
+            StoreConfig::Redis(redis) => {
+                RedisSource::new(redis.clone(), layouts).err().map(|error| error.to_string())
+            }
+            StoreConfig::Postgres(postgres) => {
+                PostgresSource::new(postgres.clone(), layouts).err().map(|error| error.to_string())
+            }
+            StoreConfig::Replay => None,
+        };
+        assert_eq!(fault, None, "{}: source {}", block.place(), source.name);
+    }
+    config
 }
 
 /// The configuration of the same page, else the example.
