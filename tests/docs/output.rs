@@ -1,6 +1,12 @@
 //! What the pages show as printed is what the program prints.
 
-use std::{collections::BTreeSet, io::Write as _, process::Stdio, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    io::{Read as _, Write as _},
+    process::Stdio,
+    sync::Arc,
+    time::Duration,
+};
 
 use foresail::{answers::Answers, clock::WallClock, telemetry::Metrics};
 use regex::Regex;
@@ -25,6 +31,26 @@ fn the_filters_example_is_what_it_prints() {
     let output = filter.wait_with_output().unwrap();
     assert!(output.status.success());
     assert_eq!(text(&output.stdout), printed);
+}
+
+/// The table takes half a minute of a release build; what it depends on is printed before it.
+#[test]
+fn the_demo_says_of_itself_what_the_readme_shows() {
+    let shown = page("README.md").block_after("output: foresail demo").text;
+    let (settings, table) = shown.split_at(shown.find("\n\n  ").unwrap());
+    assert!(table.contains("Foresail") && table.ends_with("0 failed.\n"), "{table}");
+    let mut demo = command()
+        .args(["demo", "--no-progress"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut printed = vec![0; settings.len()];
+    let read = demo.stdout.take().unwrap().read_exact(&mut printed);
+    demo.kill().unwrap();
+    demo.wait().unwrap();
+    read.unwrap();
+    assert_eq!(text(&printed), settings);
 }
 
 #[tokio::test]
