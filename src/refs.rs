@@ -13,7 +13,7 @@ use std::sync::{
 use dashmap::{DashMap, Entry};
 use tokio::sync::watch;
 
-pub use metadata::{METADATA_KEYS, MetadataKey, RefError, RefSpec, resolve};
+pub use metadata::{KEDAS_OWN_KEYS, METADATA_KEYS, MetadataKey, RefError, RefSpec, resolve};
 
 use crate::series::QueueKey;
 
@@ -41,10 +41,8 @@ impl RefKey {
         name: String,
         metadata: impl IntoIterator<Item = (String, String)>,
     ) -> Self {
-        let mut metadata: Vec<_> = metadata
-            .into_iter()
-            .filter(|(key, _)| !metadata::KEDAS_OWN_KEYS.contains(&key.as_str()))
-            .collect();
+        let mut metadata: Vec<_> =
+            metadata.into_iter().filter(|(key, _)| !KEDAS_OWN_KEYS.contains(&key.as_str())).collect();
         metadata.sort_unstable();
         Self { namespace, name, metadata }
     }

@@ -2,7 +2,7 @@
 
 mod metrics;
 
-pub use metrics::{Metrics, TableCollector};
+pub use metrics::{Described, Metrics, TableCollector};
 
 use std::io;
 

@@ -14,7 +14,7 @@ use crate::{
     commands::connect,
     config::{
         Config,
-        source::{Layout, LayoutRead, SourceConfig},
+        source::{Layout, SourceConfig},
     },
     series::Sample,
     source::{Finding, LayoutIndex, Level, Source, Wanted},
@@ -117,8 +117,7 @@ async fn every_queue(
     findings: &mut Vec<Finding>,
 ) -> Vec<Wanted> {
     let mut queues: BTreeMap<LayoutIndex, Vec<String>> = BTreeMap::new();
-    let configured = |layout: &Layout| !is_implied(layout);
-    for (at, layout) in config.layouts.iter().enumerate().filter(|(_, layout)| configured(layout)) {
+    for (at, layout) in config.layouts.iter().enumerate().filter(|(_, layout)| !layout.is_implied()) {
         let names = queues.entry(LayoutIndex(at)).or_default();
         match source.discover(LayoutIndex(at), MOST_QUEUES).await {
             Ok(found) => names.extend(found),
@@ -138,11 +137,6 @@ async fn every_queue(
         names.into_iter().map(move |name| Wanted { layout, queue: name.into() })
     });
     wanted.collect()
-}
-
-/// Whether a layout is a preset under its own name, which nobody wrote.
-fn is_implied(layout: &Layout) -> bool {
-    matches!(&layout.read, LayoutRead::Preset { preset, .. } if preset.preset == layout.name)
 }
 
 fn write_sample(

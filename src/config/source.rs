@@ -252,6 +252,17 @@ pub struct WorkloadName {
 }
 
 impl Layout {
+    /// Whether it is a preset under its own name with nothing but defaults, as those are that nobody
+    /// configured.
+    pub fn is_implied(&self) -> bool {
+        match &self.read {
+            LayoutRead::Preset { preset, parameters } if preset.preset == self.name => {
+                preset.complete(BTreeMap::new()).is_ok_and(|defaults| defaults == *parameters)
+            }
+            _ => false,
+        }
+    }
+
     /// The pod that a worker's name stands for: what `worker_pod` finds in it, else the name itself.
     pub fn pod_of<'a>(&self, worker: &'a str) -> &'a str {
         let found = self.worker_pod.as_ref().and_then(|regex| regex.captures(worker));

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Keys that are KEDA's own: they say how to reach us, not what is asked.
-pub(super) const KEDAS_OWN_KEYS: &[&str] = &["scalerAddress", "enableTLS", "unsafeSsl"];
+pub const KEDAS_OWN_KEYS: &[&str] = &["scalerAddress", "enableTLS", "unsafeSsl"];
 
 /// KEDA resolves keys that end so from the environment of the scale target.
 const FROM_ENV: &str = "FromEnv";
@@ -166,13 +166,15 @@ fn find_source<'c>(name: Option<&str>, config: &'c Config) -> Result<&'c SourceC
 
 fn find_layout<'c>(name: Option<&str>, source: &'c SourceConfig) -> Result<&'c str, RefError> {
     let names = || source.layouts.iter().map(|layout| &layout.name);
-    match (name, source.layouts.as_slice()) {
-        (Some(name), all) => match all.iter().find(|layout| layout.name == name) {
-            Some(layout) => Ok(&layout.name),
-            None => Err(unknown("layout", name, names())),
-        },
-        (None, [only]) => Ok(&only.name),
-        (None, _) => Err(wrong("layout", format!("missing; source {} has {}", source.name, list(names())))),
+    if let Some(name) = name {
+        let found = source.layouts.iter().find(|layout| layout.name == name);
+        return found.map(|layout| layout.name.as_str()).ok_or_else(|| unknown("layout", name, names()));
+    }
+    // Presets that are layouts without being configured are no choice beside one that is.
+    let mut configured = source.layouts.iter().filter(|layout| !layout.is_implied());
+    match (configured.next(), configured.next(), source.layouts.as_slice()) {
+        (Some(only), None, _) | (None, None, [only]) => Ok(&only.name),
+        _ => Err(wrong("layout", format!("missing; source {} has {}", source.name, list(names())))),
     }
 }
 

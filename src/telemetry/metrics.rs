@@ -7,7 +7,7 @@ use prometheus::{
     Encoder as _, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec,
     Opts, Registry, TextEncoder,
     core::{Collector, Desc},
-    proto::MetricFamily,
+    proto::{MetricFamily, MetricType},
 };
 
 use crate::{
@@ -20,10 +20,24 @@ const SECONDS: &[f64] = &[
     0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
 ];
 
+/// One metric as the docs show it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Described {
+    /// Its name.
+    pub name: String,
+    /// `counter`, `gauge` or `histogram`.
+    pub kind: &'static str,
+    /// Its labels.
+    pub labels: Vec<String>,
+    /// What it says, in one sentence.
+    pub help: String,
+}
+
 /// Every metric that rooms count themselves.
 #[derive(Debug, Clone)]
 pub struct Metrics {
     registry: Registry,
+    described: Arc<[Described]>,
     /// Calls answered, by method and gRPC code.
     pub grpc_requests: IntCounterVec,
     /// Seconds to answer a call, by method.
@@ -53,8 +67,9 @@ pub struct Metrics {
 impl Metrics {
     /// Registers every metric, and those that the answers give.
     pub fn new(answers: Arc<Answers>, clock: Arc<dyn Clock>) -> Self {
-        let metrics = Self {
+        let mut metrics = Self {
             registry: Registry::new(),
+            described: Arc::default(),
             grpc_requests: counters("foresail_grpc_requests_total", "Calls answered.", &["method", "code"]),
             grpc_seconds: seconds(
                 "foresail_grpc_request_duration_seconds",
@@ -107,6 +122,7 @@ impl Metrics {
         }
         let Self {
             registry,
+            described: _,
             grpc_requests,
             grpc_seconds,
             grpc_streams,
@@ -120,7 +136,8 @@ impl Metrics {
             reloads,
             refs,
         } = &metrics;
-        let all: [Box<dyn Collector>; 14] = [
+        let process = prometheus::process_collector::ProcessCollector::for_self();
+        let all: [Box<dyn Collector>; 15] = [
             Box::new(build),
             Box::new(grpc_requests.clone()),
             Box::new(grpc_seconds.clone()),
@@ -135,13 +152,19 @@ impl Metrics {
             Box::new(reloads.clone()),
             Box::new(refs.clone()),
             Box::new(TableCollector { answers, clock, described: described() }),
+            Box::new(process),
         ];
+        let described = all.iter().flat_map(|collector| describe(collector.as_ref())).collect();
         for collector in all {
             registry.register(collector).expect("each name is registered once");
         }
-        let process = prometheus::process_collector::ProcessCollector::for_self();
-        registry.register(Box::new(process)).expect("each name is registered once");
+        metrics.described = described;
         metrics
+    }
+
+    /// Every metric that there is, with or without a value now, for the docs.
+    pub fn describe(&self) -> &[Described] {
+        &self.described
     }
 
     /// Everything in Prometheus' text format.
@@ -152,6 +175,23 @@ impl Metrics {
             Err(error) => format!("# metrics could not be written: {error}\n"),
         }
     }
+}
+
+fn describe(collector: &dyn Collector) -> Vec<Described> {
+    // A family without a value is left out of a scrape, but its collector knows its kind.
+    let families = collector.collect();
+    let kind = |name: &str| match families.iter().find(|family| family.name() == name) {
+        Some(family) if family.get_field_type() == MetricType::COUNTER => "counter",
+        Some(family) if family.get_field_type() == MetricType::HISTOGRAM => "histogram",
+        _ => "gauge",
+    };
+    let described = |desc: &Desc| Described {
+        name: desc.fq_name.clone(),
+        kind: kind(&desc.fq_name),
+        labels: desc.variable_labels.clone(),
+        help: desc.help.clone(),
+    };
+    collector.desc().into_iter().map(described).collect()
 }
 
 const FIXED: &str = "the name and labels are fixed and valid";
@@ -240,8 +280,8 @@ const REF_COLUMNS: &[Column<Row>] = &[
     }),
 ];
 
-/// Names and words of the gauges that come from the table, for the docs.
-pub(super) fn table_metrics() -> impl Iterator<Item = (&'static str, &'static str, &'static [&'static str])> {
+/// Names and words of the gauges that come from the table.
+fn table_metrics() -> impl Iterator<Item = (&'static str, &'static str, &'static [&'static str])> {
     let queues = QUEUE_COLUMNS.iter().map(|column| (column.0, column.1, QUEUE_LABELS));
     queues.chain(REF_COLUMNS.iter().map(|column| (column.0, column.1, REF_LABELS)))
 }

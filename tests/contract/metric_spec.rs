@@ -94,5 +94,7 @@ async fn c13_source_and_layout_may_be_left_out_where_there_is_no_choice() {
     let stack = Stack::with(&CONFIG.replace("processing: \"{queue}:busy\"", "key: \"{queue}\""));
     let mut alone = queue("md");
     alone.scaler_metadata.remove("source");
+    assert!(stack.client().await.get_metric_spec(alone.clone()).await.is_ok());
+    alone.scaler_metadata.remove("layout");
     assert!(stack.client().await.get_metric_spec(alone).await.is_ok());
 }

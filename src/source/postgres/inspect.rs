@@ -58,7 +58,9 @@ pub(super) async fn inspect(source: &PostgresSource) -> Vec<Finding> {
             findings.push(finding(Level::Error, "server", failure.into_source().to_string(), None));
             return;
         }
-        for (index, layout) in source.layouts.iter().enumerate() {
+        // Nobody asked for a preset's own table where the configuration does not name it.
+        let configured = source.layouts.iter().enumerate().filter(|(_, layout)| !layout.is_implied());
+        for (index, layout) in configured {
             let inspected = self::layout(source, &mut session, index, layout, deadline, &mut findings).await;
             match inspected {
                 Ok(()) => {}
