@@ -235,7 +235,7 @@ impl Engine {
     ) -> ActiveRef {
         let queue = spec.as_ref().ok().and_then(|spec| self.claim(spec));
         let pin = self.config.pin_for(&entry.key.namespace, &entry.key.name);
-        ActiveRef { entry, spec, queue, pin, state, activity }
+        ActiveRef::new(entry, spec, queue, pin, state, activity)
     }
 
     /// Finds or adds a ref's queue and counts the ref.
@@ -328,6 +328,7 @@ impl Engine {
                     self.activated.push((active.entry.clone(), active.activity.activations));
                 }
                 active.activity.active = decision.active();
+                active.log_shadow(decision);
             }
             let activations = active.activity.activations;
             match row {

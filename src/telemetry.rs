@@ -4,7 +4,7 @@ mod metrics;
 
 pub use metrics::{Described, Metrics, TableCollector};
 
-use std::io;
+use std::io::{self, IsTerminal as _};
 
 use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
@@ -28,7 +28,9 @@ pub fn start_logging(format: LogFormat, level: &str) -> Result<(), String> {
         LogFormat::Json => {
             registry.with(fmt::layer().json().flatten_event(true).with_writer(io::stderr)).try_init()
         }
-        LogFormat::Plain => registry.with(fmt::layer().with_writer(io::stderr)).try_init(),
+        LogFormat::Plain => registry
+            .with(fmt::layer().with_ansi(io::stderr().is_terminal()).with_writer(io::stderr))
+            .try_init(),
     };
     started.map_err(|error| error.to_string())
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::{
     answers::NoAnswer,
     engine::queues::Queues,
-    refs::{self, RefEntry, RefSpec},
+    refs::{self, Caller, RefEntry, RefKey, RefSpec},
     series::{KnownQueue, Series, Unseen},
     sizing::{self, Decision, Pin, RefState, Undecided, Workload},
 };
@@ -18,6 +18,8 @@ pub(super) struct ActiveRef {
     pub(super) pin: Option<Pin>,
     pub(super) state: RefState,
     pub(super) activity: Activity,
+    /// The target that the log last told of, for a watched ref.
+    logged: Option<u32>,
 }
 
 /// Whether a ref was active when that was last known, and how often it has become so.
@@ -28,6 +30,27 @@ pub(super) struct Activity {
 }
 
 impl ActiveRef {
+    /// A ref that has found its queue, if it may have one.
+    pub(super) fn new(
+        entry: Arc<RefEntry>,
+        spec: Result<RefSpec, refs::RefError>,
+        queue: Option<Arc<KnownQueue>>,
+        pin: Option<Pin>,
+        state: RefState,
+        activity: Activity,
+    ) -> Self {
+        Self { entry, spec, queue, pin, state, activity, logged: None }
+    }
+
+    /// Logs what a watched ref would be answered, when that changes (shadow mode).
+    pub(super) fn log_shadow(&mut self, decision: &Decision) {
+        if self.entry.caller() == Caller::Operator && self.logged != Some(decision.target) {
+            self.logged = Some(decision.target);
+            let RefKey { namespace, name, .. } = &self.entry.key;
+            tracing::info!(namespace, name, target = decision.target, why = %decision.why, "a watched ref would be answered");
+        }
+    }
+
     /// The ref's answer at `now`.
     pub(super) fn decide(
         &mut self,

@@ -116,3 +116,14 @@ async fn a_source_that_changes_its_address_is_read_there_and_others_go_on() {
     foresail.process.signal("HUP");
     foresail.until_value(&md, 3.0).await;
 }
+
+#[tokio::test]
+async fn a_watched_queue_is_decided_on_and_logged_without_keda() {
+    let redis = RedisServer::start().await;
+    let watch = "    watch: [ { layout: reliable, queue: md, workload: Deployment/bio/md } ]\n    layouts:";
+    let foresail = Foresail::serve(&redis_sections(redis.port()).replace("    layouts:", watch)).await;
+    let _: i64 = redis.command(&["LPUSH", "md", "a", "b"]).await;
+    foresail.until_logged("a watched ref would be answered").await;
+    foresail.until_logged("n=2 why=reactive Q=2").await;
+    assert!(foresail.page("/api/refs/bio/md").contains("\"target\":2"));
+}
