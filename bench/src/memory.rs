@@ -12,6 +12,7 @@ use crate::{
     load::{Calls, Client},
     peer::{Kind, Peer},
     table::{Table, count},
+    tick::{self, Held},
 };
 
 /// Calls open at once while refs become known, where not all of them are.
@@ -35,6 +36,7 @@ struct Report {
     one_ref: u64,
     two_refs: u64,
     burst: u64,
+    held: Held,
 }
 
 /// The server with no queue, with one ref a queue, with two, and after all refs called at once.
@@ -48,6 +50,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<impl Display + use<>> {
         one_ref: resident(queues, CALM)?,
         two_refs: resident(2 * queues, CALM)?,
         burst: resident(queues, usize::MAX)?,
+        held: tick::held(queues)?,
     })
 }
 
@@ -62,7 +65,7 @@ fn resident(refs: usize, queues: usize, at_once: usize, after: Duration) -> anyh
 
 impl Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { seconds, queues, empty, one_ref, two_refs, burst } = *self;
+        let Self { seconds, queues, empty, one_ref, two_refs, burst, ref held } = *self;
         let each = |more: u64, less: u64| (more as f64 - less as f64) / queues as f64;
         let a_ref = each(two_refs, one_ref);
         let mut table = Table::new(["queues", "refs", "resident"]);
@@ -80,6 +83,15 @@ impl Display for Report {
             "The serving process after {seconds} ticks: {:.0} bytes a queue, {a_ref:.0} bytes a ref.\n",
             each(one_ref, empty) - a_ref
         )?;
-        write!(f, "{table}")
+        write!(f, "{table}")?;
+        let each = |bytes: usize| bytes / queues.max(1);
+        writeln!(
+            f,
+            "\nOf the heap, a queue with one ref holds {} bytes in the map of refs, {} in the engine, and {} in the \
+             published table and the one before.",
+            each(held.refs),
+            each(held.engine),
+            each(held.tables)
+        )
     }
 }

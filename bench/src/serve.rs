@@ -30,7 +30,11 @@ pub(crate) fn bare() -> anyhow::Result<()> {
     on_its_own_thread(&CancellationToken::new(), |listener, stop| async move {
         tonic::transport::Server::builder()
             .add_service(ExternalScalerServer::new(Constants))
-            .serve_with_incoming_shutdown(TcpIncoming::from(listener), stop.cancelled_owned())
+            .serve_with_incoming_shutdown(
+                // tonic's own listener sets it, and so does Foresail.
+                TcpIncoming::from(listener).with_nodelay(Some(true)),
+                stop.cancelled_owned(),
+            )
             .await
             .context("the bare server")
     })

@@ -15,10 +15,10 @@ use foresail::{
     sampler::{self, Interest},
 };
 use hdrhistogram::Histogram;
-use stats_alloc::{INSTRUMENTED_SYSTEM, Region};
 use tokio::sync::watch;
 
 use crate::{
+    ALLOCATOR,
     table::{Table, count, duration},
     world::{self, Embedded},
 };
@@ -56,10 +56,10 @@ struct Cost {
     whole: Histogram<u64>,
 }
 
-/// One part of a tick: nanoseconds, and allocations of the worst tick.
+/// One part of a tick: nanoseconds, and bytes allocated in the worst tick.
 struct Part {
     nanoseconds: Histogram<u64>,
-    allocations: usize,
+    allocated: usize,
 }
 
 fn measure(queues: usize, during: Duration) -> anyhow::Result<Cost> {
@@ -78,6 +78,26 @@ fn measure(queues: usize, during: Duration) -> anyhow::Result<Cost> {
     Ok(cost)
 }
 
+/// Bytes of the heap that queues with one ref each hold, by room.
+pub(crate) struct Held {
+    /// The map of refs.
+    pub(crate) refs: usize,
+    /// The engine, with its queues and what the sampler has to read.
+    pub(crate) engine: usize,
+    /// The published table and the one before.
+    pub(crate) tables: usize,
+}
+
+/// Builds the rooms and ticks until both tables are full.
+pub(crate) fn held(queues: usize) -> anyhow::Result<Held> {
+    let mut bench = Bench::new(queues)?;
+    let before = ALLOCATOR.allocated();
+    for _ in 0..WARM_UP {
+        bench.tick()?;
+    }
+    Ok(Held { tables: ALLOCATOR.allocated() - before, ..bench.held })
+}
+
 /// An engine that knows its queues, and what feeds it.
 struct Bench {
     engine: Engine,
@@ -87,6 +107,7 @@ struct Bench {
     clock: VirtualClock,
     runtime: tokio::runtime::Runtime,
     ticks: usize,
+    held: Held,
 }
 
 impl Bench {
@@ -98,11 +119,13 @@ impl Bench {
             move |entry| added.lock().unwrap_or_else(PoisonError::into_inner).push(entry)
         }));
         let clock = VirtualClock::new(1e9);
+        let at_first = ALLOCATOR.allocated();
         for number in 0..queues {
             let key = world::key(number, queues);
             let (spec, _) = resolve(&key, &config, Caller::Keda)?;
             refs.add(key, spec, Caller::Keda, clock.now())?;
         }
+        let with_refs = ALLOCATOR.allocated();
         let mut engine = Engine::new(config, refs, Arc::new(Answers::default()));
         let interest = world::interest(&engine)?;
         let entries = std::mem::take(&mut *added.lock().unwrap_or_else(PoisonError::into_inner));
@@ -110,11 +133,12 @@ impl Bench {
             engine.adopt(entry.clone());
         }
         engine.announce();
+        let held = Held { refs: with_refs - at_first, engine: ALLOCATOR.allocated() - with_refs, tables: 0 };
         let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-        Ok(Self { engine, interest, entries, source: Embedded::default(), clock, runtime, ticks: 0 })
+        Ok(Self { engine, interest, entries, source: Embedded::default(), clock, runtime, ticks: 0, held })
     }
 
-    /// A second passes: the nanoseconds and allocations of intake, and those of deciding and publishing.
+    /// A second passes: the nanoseconds and allocated bytes of intake, and those of deciding and publishing.
     fn tick(&mut self) -> anyhow::Result<((u64, usize), (u64, usize))> {
         self.clock.set(self.clock.now() + 1.0);
         let now = self.clock.now();
@@ -131,24 +155,24 @@ impl Bench {
     }
 }
 
-/// Nanoseconds and allocations of a piece of work.
+/// Nanoseconds and allocated bytes of a piece of work.
 fn counted<T>(work: impl FnOnce() -> T) -> anyhow::Result<(u64, usize)> {
-    let region = Region::new(&INSTRUMENTED_SYSTEM);
+    let before = ALLOCATOR.total_allocated();
     let started = Instant::now();
     let result = work();
     let took = started.elapsed();
-    let change = region.change();
+    let allocated = ALLOCATOR.total_allocated() - before;
     drop(result);
-    Ok((u64::try_from(took.as_nanos())?, change.allocations + change.reallocations))
+    Ok((u64::try_from(took.as_nanos())?, allocated))
 }
 
 impl Part {
     fn new() -> Self {
-        Self { nanoseconds: histogram(), allocations: 0 }
+        Self { nanoseconds: histogram(), allocated: 0 }
     }
 
-    fn note(&mut self, (nanoseconds, allocations): (u64, usize)) -> anyhow::Result<()> {
-        self.allocations = self.allocations.max(allocations);
+    fn note(&mut self, (nanoseconds, allocated): (u64, usize)) -> anyhow::Result<()> {
+        self.allocated = self.allocated.max(allocated);
         Ok(self.nanoseconds.record(nanoseconds)?)
     }
 
@@ -171,8 +195,8 @@ impl Display for Report {
             "ns/queue, p99",
             "of it intake",
             "of it decide + publish",
-            "allocations, intake",
-            "allocations, decide + publish",
+            "bytes allocated, intake",
+            "bytes allocated, decide + publish",
         ]);
         for Cost { queues, intake, decide, whole } in &self.0 {
             let quantile = |q| whole.value_at_quantile(q) as f64;
@@ -184,15 +208,15 @@ impl Display for Report {
                 format!("{:.0}", quantile(0.99) / *queues as f64),
                 intake.per_queue(*queues),
                 decide.per_queue(*queues),
-                count(intake.allocations as u64),
-                count(decide.allocations as u64),
+                count(intake.allocated as u64),
+                count(decide.allocated as u64),
             ]);
         }
         writeln!(f, "### The tick\n")?;
         writeln!(
             f,
-            "One ref a queue, a fresh sample of every queue in each tick; on one core. Allocations are those \
-             of the worst steady tick in the engine; the samples themselves are made by the source.\n"
+            "One ref a queue, a fresh sample of every queue in each tick; on one core. Allocated is what the \
+             engine allocates in the worst steady tick; the samples themselves are made by the source.\n"
         )?;
         write!(f, "{table}")
     }
