@@ -103,7 +103,8 @@ impl Engine {
         if self.active.len() <= row {
             self.active.resize_with(row + 1, || None);
         }
-        let spec = Ok(entry.spec.clone());
+        // The call may have read a configuration older or newer than the engine's own.
+        let spec = refs::resolve(&entry.key, &self.config, entry.caller()).map(|(spec, _)| spec);
         let mut adopted = self.activate(entry, spec, RefState::default(), Activity::default());
         if let Some(former) = self.former_self(&adopted) {
             adopted.state = former.state.clone();
@@ -176,11 +177,12 @@ impl Engine {
     pub fn reload(&mut self, config: Arc<Config>, now: f64) {
         self.config = config;
         self.open_sources();
+        self.refs.unwatch_all_but(&watched(&self.config));
         for row in 0..self.active.len() {
             let Some(mut active) = self.active[row].take() else { continue };
             let spec =
                 refs::resolve(&active.entry.key, &self.config, active.entry.caller()).map(|(spec, _)| spec);
-            if spec == active.spec {
+            if spec == active.spec && (spec.is_err() || active.queue.is_some()) {
                 active.pin = self.config.pin_for(&active.entry.key.namespace, &active.entry.key.name);
                 self.active[row] = Some(active);
                 continue;

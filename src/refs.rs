@@ -23,6 +23,12 @@ pub const MAX_REFS: usize = 100_000;
 /// A ref unseen for this many seconds, and for five times its longest silence, is dropped.
 const UNSEEN_AT_LEAST: f64 = 600.0;
 
+/// Until a ref has been silent for this many seconds and asked again, its poller's pace is unknown.
+const PACE_KNOWN: f64 = 1.0;
+
+/// A ref of unknown pace is dropped after this many seconds.
+const PACE_UNKNOWN: f64 = 3600.0;
+
 /// KEDA's name for a ref: two triggers of one object differ only in their metadata.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RefKey {
@@ -102,7 +108,8 @@ impl RefEntry {
     fn expired(&self, now: f64) -> bool {
         let silence = now - self.last_seen();
         let longest = f64::from_bits(self.longest_silence.load(Ordering::Relaxed));
-        self.caller() == Caller::Keda && self.streams() == 0 && silence > UNSEEN_AT_LEAST.max(5.0 * longest)
+        let bound = if longest < PACE_KNOWN { PACE_UNKNOWN } else { UNSEEN_AT_LEAST.max(5.0 * longest) };
+        self.caller() == Caller::Keda && self.streams() == 0 && silence > bound
     }
 }
 
@@ -152,9 +159,10 @@ impl Refs {
 
     /// The ref of a key, if it is known; counts as asking for it.
     pub fn find(&self, key: &RefKey, now: f64) -> Option<Arc<RefEntry>> {
-        let entry = self.map.get(key)?.clone();
+        // Touched under the map's guard: else it could expire between the two.
+        let entry = self.map.get(key)?;
         entry.touch(now);
-        Some(entry)
+        Some(entry.clone())
     }
 
     /// Adds a ref, or finds the one that another call has just added.
@@ -320,7 +328,9 @@ mod tests {
     #[test]
     fn a_ref_is_dropped_after_ten_minutes_of_silence_unless_it_is_used_to_longer_ones() {
         let refs = Refs::new(|_| {});
-        refs.add(key("often"), spec(), Caller::Keda, 0.0).unwrap();
+        let often = refs.add(key("often"), spec(), Caller::Keda, 0.0).unwrap();
+        refs.add(key("once"), spec(), Caller::Keda, 0.0).unwrap();
+        often.touch(30.0);
         let rare = refs.add(key("rare"), spec(), Caller::Keda, 0.0).unwrap();
         let streaming = refs.add(key("streaming"), spec(), Caller::Keda, 0.0).unwrap();
         refs.add(key("watched"), spec(), Caller::Operator, 0.0).unwrap();
@@ -333,7 +343,8 @@ mod tests {
             ["often"]
         );
         drop(guard);
-        assert_eq!(refs.expire(2402.0).len(), 2);
+        assert_eq!(refs.expire(2402.0).len(), 1);
+        assert_eq!(refs.expire(3601.0).len(), 2, "asked once, and never again");
         assert_eq!(refs.len(), 1);
     }
 

@@ -125,11 +125,17 @@ struct Seen {
 }
 
 /// What stands against believing a fall.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 struct Trust {
     failing: bool,
     zeros: u8,
     no_fall_until: f64,
+}
+
+impl Default for Trust {
+    fn default() -> Self {
+        Self { failing: false, zeros: 0, no_fall_until: f64::NEG_INFINITY }
+    }
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -189,8 +195,11 @@ impl Series {
         if gone && had_work && trust.zeros < ZEROS_TO_BELIEVE {
             return;
         }
+        // Jobs that were seen to run and can no longer be seen may run on: max_run begins anew.
+        let lost_sight = sample.in_flight.is_none() && seen.depth.in_flight.is_some_and(|n| n > 0);
         seen.empty_for = match (waiting, seen.empty_for) {
             (0, None) => Some(0.0),
+            (0, Some(_)) if lost_sight => Some(0.0),
             // What was not seen does not count: work may have come and gone.
             (0, Some(so_far)) => Some(if blind { so_far } else { so_far + gap }),
             _ => None,

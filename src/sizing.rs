@@ -28,6 +28,8 @@ pub struct RefState {
     /// The last target; `None` until something is known.
     pub last_target: Option<u32>,
     hold: KeepAlive,
+    /// The busy floor when it was last seen: it stands while the queue cannot be seen.
+    floor: u32,
 }
 
 /// One ref's decision at one tick.
@@ -110,7 +112,11 @@ fn workers(
         state.last_target = Some(replicas);
         state.hold.observe(now, policy.keep_alive, replicas);
     }
-    let floor = queue.as_ref().map_or(0, |view| busy_floor(&view.depth, state.last_target));
+    let seen = queue.is_ok();
+    if let Ok(view) = &queue {
+        state.floor = busy_floor(&view.depth, state.last_target);
+    }
+    let floor = state.floor;
     let decision = match pin {
         Some(Pin::Workers(n)) => pinned(queue.ok(), n, floor, "override"),
         Some(Pin::Hold) => {
@@ -118,7 +124,10 @@ fn workers(
         }
         Some(Pin::Reactive) | None => reactive(now, &queue?, workload, policy, floor, state)?,
     };
-    state.last_target = Some(decision.target);
+    // A number that was answered unseen says nothing of the workers that there are.
+    if seen {
+        state.last_target = Some(decision.target);
+    }
     Ok(decision)
 }
 
@@ -157,6 +166,7 @@ fn reactive(
         max: (capped < at_least).then_some(capped),
         min: (at_least > wanted).then_some(policy.min),
         never_seen: !view.ever_seen,
+        shared: 0,
     };
     Ok(Decision { target, reactive: target, hint: 0, why })
 }
@@ -211,26 +221,27 @@ fn jobs(
 /// stuck jobs together. Jobs on terminating workers end there and need nobody.
 fn demand(depth: &Depth, slots: u32) -> u32 {
     let running = depth.in_flight.unwrap_or(0).saturating_sub(depth.stuck).saturating_sub(depth.draining);
-    let full = (depth.waiting + running).div_ceil(u64::from(slots.max(1)));
-    saturate(full + u64::from(depth.stuck > 0))
+    let full = depth.waiting.saturating_add(running).div_ceil(u64::from(slots.max(1)));
+    saturate(full.saturating_add(u64::from(depth.stuck > 0)))
 }
 
-/// Workers known to be busy: counted where the layout names them, else as many as there may be.
+/// Workers known to be busy: counted where the layout names them, else as many as there may be. Jobs
+/// alone say nothing of workers while no target is known: they may share few.
 fn busy_floor(depth: &Depth, last_target: Option<u32>) -> u32 {
     match (depth.busy_workers, depth.in_flight) {
         (Some(busy), _) => saturate(busy),
         (None, Some(in_flight)) => {
             let held = in_flight.saturating_sub(depth.stuck).saturating_sub(depth.draining);
-            saturate(held).min(last_target.unwrap_or(u32::MAX))
+            saturate(held).min(last_target.unwrap_or(0))
         }
         (None, None) => 0,
     }
 }
 
 impl Workload {
-    /// Pods asked for; `None` where either part is unknown.
+    /// Pods asked for, at least; `None` where no pod is seen.
     pub fn replicas(&self) -> Option<u32> {
-        Some(self.ready?.saturating_add(self.starting?))
+        Some(self.ready?.saturating_add(self.starting.unwrap_or(0)))
     }
 
     /// How many workers a hold may keep: those that run, and those starting that work waits for.

@@ -3,6 +3,7 @@
 //! Deterministic: time comes from the lines alone. The very code of the server decides.
 
 use std::{
+    cmp::Ordering,
     fs,
     io::{self, BufRead, Write},
     path::Path,
@@ -73,7 +74,6 @@ struct Decider {
     series: Series,
     queue: QueueIndex,
     state: RefState,
-    workload: Workload,
     last: Option<(f64, Answer)>,
 }
 
@@ -127,7 +127,7 @@ impl Decider {
     fn new(policy: Policy) -> Self {
         let mut series = Series::default();
         let queue = series.add(RULES);
-        Self { policy, series, queue, state: RefState::default(), workload: Workload::default(), last: None }
+        Self { policy, series, queue, state: RefState::default(), last: None }
     }
 
     /// The answer to one line, and whether the line was good. A bad line changes nothing.
@@ -136,13 +136,15 @@ impl Decider {
             Ok(parsed) => parsed,
             Err((t, error)) => return (Answer::Refused { t, error }, false),
         };
-        match &self.last {
-            Some((last, answer)) if at.total_cmp(last).is_eq() => return (answer.clone(), true),
-            Some((last, _)) if at < *last => {
-                let error = format!("t goes back: the line before was at {last}");
-                return (Answer::Refused { t: Some(line.t), error }, false);
+        if let Some((last, answer)) = &self.last {
+            match at.partial_cmp(last) {
+                Some(Ordering::Equal) => return (answer.clone(), true),
+                Some(Ordering::Less) => {
+                    let error = format!("t goes back: the line before was at {last}");
+                    return (Answer::Refused { t: Some(line.t), error }, false);
+                }
+                _ => {}
             }
-            _ => {}
         }
         let answer = self.step(at, line);
         self.last = Some((at, answer.clone()));
@@ -176,11 +178,9 @@ impl Decider {
             ..Sample::default()
         };
         self.series.intake(self.queue, at, &sample, in_flight_draining.unwrap_or(0));
-        if workers_ready.is_some() || workers_starting.is_some() {
-            self.workload = Workload { ready: workers_ready, starting: workers_starting.or(Some(0)) };
-        }
+        let workload = Workload { ready: workers_ready, starting: workers_starting };
         let view = self.series.view(self.queue, at);
-        match sizing::decide(at, view, self.workload, &self.policy, None, &mut self.state) {
+        match sizing::decide(at, view, workload, &self.policy, None, &mut self.state) {
             Ok(decision) => Answer::Decided {
                 t,
                 target: decision.target,

@@ -7,7 +7,7 @@ use crate::{
     engine::queues::Queues,
     refs::{self, Caller, RefEntry, RefKey, RefSpec},
     series::{KnownQueue, Series, Unseen},
-    sizing::{self, Decision, Pin, RefState, Undecided, Workload},
+    sizing::{self, Decision, Pin, RefState, Workload},
 };
 
 /// What the engine keeps of a ref.
@@ -60,19 +60,22 @@ impl ActiveRef {
     ) -> Result<Decision, NoAnswer> {
         let spec = self.spec.as_ref().map_err(|error| NoAnswer::Invalid(error.clone()))?;
         let known = self.queue.as_ref();
+        let queue = known.and_then(|known| queues.get(known));
+        // Not even an override answers before the first read: who is busy is about to be known.
+        if queue.is_some_and(|queue| !queue.read) {
+            return Err(NoAnswer::FirstSamplePending);
+        }
         let view = known.map_or(Err(Unseen::NoSample), |known| series.view(known.index, now));
-        sizing::decide(now, view, Workload::default(), &spec.policy, self.pin, &mut self.state).map_err(
-            |undecided| {
-                let queue = known.and_then(|known| queues.get(known));
-                match (undecided, queue) {
-                    (Undecided::Unseen(Unseen::NoSample), Some(queue)) if !queue.read => {
-                        NoAnswer::FirstSamplePending
-                    }
-                    (undecided, queue) => {
-                        NoAnswer::Undecided(undecided, queue.and_then(|queue| queue.error.clone()))
-                    }
-                }
-            },
-        )
+        let decided = sizing::decide(now, view, Workload::default(), &spec.policy, self.pin, &mut self.state);
+        match (decided, queue) {
+            (Ok(mut decision), Some(queue)) => {
+                decision.why.shared = queue.worker_refs;
+                Ok(decision)
+            }
+            (Ok(decision), None) => Ok(decision),
+            (Err(undecided), queue) => {
+                Err(NoAnswer::Undecided(undecided, queue.and_then(|queue| queue.error.clone())))
+            }
+        }
     }
 }

@@ -58,10 +58,16 @@ impl Scaler {
         let call = call.ok_or_else(|| Status::invalid_argument("scaledObjectRef is missing"))?;
         let key = RefKey::new(call.namespace, call.name, call.scaler_metadata);
         let now = self.clock.now();
-        if let Some(known) = self.refs.find(&key, now) {
-            return Ok(known);
-        }
         let config = self.config.load();
+        match self.refs.find(&key, now) {
+            Some(known) if known.caller() == Caller::Keda => return Ok(known),
+            // What the operator watches opens nothing to the namespace.
+            Some(watched) => {
+                let opened = refs::resolve(&key, &config, Caller::Keda);
+                return opened.map(|_| watched).map_err(|error| Status::invalid_argument(error.to_string()));
+            }
+            None => {}
+        }
         let (spec, strangers) = refs::resolve(&key, &config, Caller::Keda)
             .map_err(|error| Status::invalid_argument(error.to_string()))?;
         if !strangers.is_empty() {

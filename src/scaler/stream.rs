@@ -52,14 +52,20 @@ impl Activity {
     }
 }
 
-/// Whether the ref is active as the stream opens, and how many activations that answer covers.
+/// Whether the ref is active as the stream opens, and how many activations that answer covers. Waits
+/// until that is known: a stream opened during an outage is told `true` when the outage ends.
 async fn at_opening(scaler: Scaler, entry: Arc<RefEntry>) -> (bool, u64) {
-    // Only waits for a first sample; what counts is one table's word on both.
-    let _ = scaler.decision(&entry).await;
-    let table = scaler.answers.load();
-    table.row(&entry).map_or((false, 0), |row| {
-        (row.answer.as_ref().is_ok_and(crate::sizing::Decision::active), row.activations)
-    })
+    let mut ticks = scaler.answers.subscribe();
+    loop {
+        if let Some(row) = scaler.answers.load().row(&entry)
+            && let Ok(decision) = &row.answer
+        {
+            return (decision.active(), row.activations);
+        }
+        if ticks.changed().await.is_err() {
+            return (false, 0);
+        }
+    }
 }
 
 /// Waits for more activations than were told of. All that happened while the client did not read is

@@ -14,7 +14,7 @@ impl Counter {
         let total = total?;
         let last = self.last.replace(total)?;
         let added = if total >= last { total - last } else { total };
-        self.counted += added;
+        self.counted = self.counted.saturating_add(added);
         Some(added)
     }
 

@@ -59,7 +59,7 @@ pub enum Quality {
 impl Sample {
     /// Jobs that are not stuck and still need a worker, waiting or held; `None` where waiting is unknown.
     pub fn work(&self) -> Option<u64> {
-        self.waiting.map(|waiting| waiting + self.in_flight.unwrap_or(0))
+        self.waiting.map(|waiting| waiting.saturating_add(self.in_flight.unwrap_or(0)))
     }
 
     /// Distinct workers that hold a job which is not stuck.
@@ -77,7 +77,7 @@ impl Sum for Sample {
 
 impl Sample {
     fn plus(self, other: Self) -> Self {
-        let add = |a: Option<u64>, b: Option<u64>| Some(a? + b?);
+        let add = |a: Option<u64>, b: Option<u64>| Some(a?.saturating_add(b?));
         Self {
             waiting: add(self.waiting, other.waiting),
             scheduled: add(self.scheduled, other.scheduled),

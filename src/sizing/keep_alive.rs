@@ -6,9 +6,16 @@ const BUCKETS: usize = 16;
 /// The same as a distance between bucket numbers.
 const SPAN: i64 = 16;
 
+/// Seconds; a bucket of less could not be told from the next by a Unix time in an f64.
+const SHORTEST: f64 = 0.001;
+
 /// The maximum of a value over a moving window, in constant memory.
+///
+/// A window of under a millisecond holds nothing. A window that changes keeps the value of now.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct KeepAlive {
+    /// The window that the buckets are of, seconds.
+    window: f64,
     /// Largest value of each bucket, in a ring by bucket number.
     largest: [u32; BUCKETS],
     /// Number of the newest bucket; `None` before the first value.
@@ -18,17 +25,22 @@ pub struct KeepAlive {
 impl KeepAlive {
     /// Takes a value at `now` and returns the largest of the last `window` seconds.
     pub fn observe(&mut self, now: f64, window: f64, value: u32) -> u32 {
-        if window <= 0.0 {
+        if window < SHORTEST {
             *self = Self::default();
             return value;
         }
         let bucket = bucket(now, window);
-        let steps = self.newest.map_or(i64::MAX, |newest| bucket - newest);
+        if self.window.to_bits() != window.to_bits() {
+            let held = self.largest();
+            *self = Self { window, newest: Some(bucket), ..Self::default() };
+            self.largest[slot(bucket)] = held;
+        }
+        let steps = self.newest.map_or(i64::MAX, |newest| bucket.saturating_sub(newest));
         if steps >= SPAN {
             self.largest = [0; BUCKETS];
         } else {
             for passed in 0..steps {
-                self.largest[slot(bucket - passed)] = 0;
+                self.largest[slot(bucket.saturating_sub(passed))] = 0;
             }
         }
         // A time before the newest bucket (a clock set back) counts as the newest.
@@ -36,15 +48,20 @@ impl KeepAlive {
         self.newest = Some(bucket);
         let largest = &mut self.largest[slot(bucket)];
         *largest = value.max(*largest);
-        self.largest.iter().copied().max().unwrap_or(value)
+        self.largest()
+    }
+
+    fn largest(&self) -> u32 {
+        self.largest.iter().copied().max().unwrap_or(0)
     }
 
     /// Seconds until the largest value leaves the window, at most.
     pub fn left(&self, now: f64, window: f64) -> f64 {
         let Some(newest) = self.newest else { return 0.0 };
-        let largest = self.largest.iter().copied().max().unwrap_or(0);
-        let age = (0..SPAN).find(|age| self.largest[slot(newest - age)] == largest).unwrap_or(0);
-        let end = (newest - age + SPAN) as f64 * width(window);
+        let largest = self.largest();
+        let age =
+            (0..SPAN).find(|age| self.largest[slot(newest.saturating_sub(*age))] == largest).unwrap_or(0);
+        let end = newest.saturating_sub(age).saturating_add(SPAN) as f64 * width(window);
         (end - now).max(0.0)
     }
 }
@@ -79,6 +96,27 @@ mod tests {
         assert_eq!(hold.observe(1060.0, 60.0, 2), 9);
         assert!(hold.left(1060.0, 60.0) <= 4.0);
         assert_eq!(hold.observe(1065.0, 60.0, 2), 2);
+    }
+
+    #[test]
+    fn a_window_that_changes_neither_forgets_nor_freezes_the_peak() {
+        for (before, after) in [(5.0, 10.0), (60.0, 61.0), (600.0, 60.0)] {
+            let mut hold = KeepAlive::default();
+            hold.observe(1.7e9, before, 9);
+            assert_eq!(hold.observe(1.7e9 + 1.0, after, 0), 9, "{before} -> {after}");
+            assert_eq!(hold.observe(1.7e9 + 2.0 + after * 1.1, after, 0), 0, "{before} -> {after}");
+        }
+    }
+
+    #[test]
+    fn times_at_the_ends_of_the_scale_do_not_overflow() {
+        let mut hold = KeepAlive::default();
+        for now in [-1e300, 1e300, -1e300, 0.0] {
+            for window in [1e-12, 0.002, 86_400.0] {
+                hold.observe(now, window, 3);
+                assert!(hold.left(now, window) >= 0.0);
+            }
+        }
     }
 
     #[test]

@@ -176,6 +176,59 @@ fn an_override_beats_the_policy_but_not_a_busy_worker() {
 }
 
 #[test]
+fn an_override_keeps_busy_workers_through_an_outage_too() {
+    let mut bench = Bench::new(no_keep_alive());
+    bench.sees(6, Some(0)).unwrap();
+    bench.after(1.0).sees(0, Some(6)).unwrap();
+    assert_eq!(target(bench.decide(Some(Pin::Workers(1)))), 6);
+    bench.series.fail(bench.queue);
+    assert_eq!(
+        target(bench.after(200.0).decide(Some(Pin::Workers(1)))),
+        6,
+        "stale, and still the last that was known"
+    );
+    bench.series.intake(
+        bench.queue,
+        bench.now,
+        &Sample { waiting: Some(0), in_flight: Some(6), ..Sample::default() },
+        0,
+    );
+    assert_eq!(target(bench.decide(Some(Pin::Workers(1)))), 6);
+}
+
+#[test]
+fn the_first_sample_makes_no_workers_of_jobs_that_may_share_few() {
+    let mut bench = Bench::new(Policy { slots: 8, max: Some(20), ..no_keep_alive() });
+    assert_eq!(target(bench.sees(0, Some(80))), 10);
+    let mut bench = Bench::new(Policy { max: Some(5), ..no_keep_alive() });
+    assert_eq!(target(bench.sees(0, Some(100))), 5);
+}
+
+#[test]
+fn losing_sight_of_running_jobs_starts_max_run_anew() {
+    let mut bench = Bench::new(no_keep_alive());
+    bench.sees(10, Some(0)).unwrap();
+    for _ in 0..3 {
+        bench.after(200.0).sees(0, Some(10)).unwrap();
+        bench.series.intake(
+            bench.queue,
+            bench.now,
+            &Sample { waiting: Some(0), in_flight: Some(10), ..Sample::default() },
+            0,
+        );
+    }
+    assert_eq!(target(bench.dry(None)), 10);
+    assert_eq!(target(bench.after(290.0).sees(0, None)), 10);
+    assert_eq!(target(bench.after(15.0).sees(0, None)), 0);
+}
+
+#[test]
+fn counts_at_the_end_of_the_scale_do_not_wrap_into_a_zero() {
+    let mut bench = Bench::new(no_keep_alive());
+    assert_eq!(target(bench.sees(u64::MAX, Some(1))), u32::MAX);
+}
+
+#[test]
 fn an_override_answers_for_a_queue_that_cannot_be_seen() {
     let mut bench = Bench::new(no_keep_alive());
     assert_eq!(target(bench.decide(Some(Pin::Workers(4)))), 4);

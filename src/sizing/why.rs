@@ -25,6 +25,8 @@ pub struct Why {
     pub max: Option<u32>,
     /// The minimum, where it raised the target.
     pub min: Option<u32>,
+    /// Refs of mode workers that ask for the queue, each for all of it.
+    pub shared: u32,
     /// The queue was never seen with work: its name is probably a typo.
     pub never_seen: bool,
 }
@@ -49,6 +51,9 @@ impl fmt::Display for Why {
             if let Some(value) = value {
                 write!(f, " {name}={value}")?;
             }
+        }
+        if self.shared > 1 {
+            write!(f, " shared={}", self.shared)?;
         }
         if self.never_seen {
             f.write_str(" never_seen")?;

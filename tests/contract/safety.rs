@@ -27,6 +27,8 @@ async fn c32_a_ref_that_nobody_asks_for_expires_and_its_queue_is_no_longer_read(
     let mut stack = Stack::start();
     stack.world.set("md", 1, Some(0));
     stack.value(&queue("md")).await.unwrap();
+    stack.seconds(30).await;
+    stack.value(&queue("md")).await.unwrap();
     stack.seconds(590).await;
     assert_eq!(stack.refs.len(), 1, "a pause of minutes looks like silence");
     stack.seconds(60).await;
@@ -135,11 +137,16 @@ async fn a_sum_of_queues_is_one_queue_and_watched_refs_need_no_namespace() {
         "    layouts:",
         "    watch: [ { layout: frames, queue: \"b,a\", workload: Deployment/closed/md } ]\n    layouts:",
     );
+    let config = config.replace("\"*\": [\"*\"]", "chem: [\"*\"]");
     let mut stack = Stack::with(&config);
     stack.world.set("a", 3, Some(1));
     stack.world.set("b", 4, Some(0));
     assert_eq!(stack.value(&queue("a,b")).await.unwrap(), 8.0);
-    stack.seconds(900).await;
+    let mut closed = object("md", &[("queue", "b,a"), ("policy", "default")]);
+    closed.namespace = "closed".to_owned();
+    let status = stack.value(&closed).await.unwrap_err();
+    assert_eq!(status.code(), Code::InvalidArgument, "watching opens nothing: {}", status.message());
+    stack.seconds(3700).await;
     let table = stack.answers.load_newest();
     assert_eq!(table.queues.len(), 1);
     let kept: Vec<_> = table.rows.iter().flatten().map(|row| row.entry.key.namespace.as_str()).collect();

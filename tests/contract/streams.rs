@@ -148,6 +148,21 @@ async fn c29_an_error_of_the_backend_does_not_end_a_stream() {
 }
 
 #[tokio::test]
+async fn c29_a_stream_opened_during_an_outage_is_told_when_it_ends() {
+    let mut stack = Stack::start();
+    let md = queue("md");
+    stack.world.set("md", 2, Some(0));
+    stack.value(&md).await.unwrap();
+    stack.second().await;
+    stack.world.fail(Some(SourceError::Connect("refused".into())));
+    stack.seconds(200).await;
+    let mut stream = open(&mut stack, &md).await;
+    stack.world.fail(None);
+    stack.second().await;
+    assert!(next(&mut stream).await);
+}
+
+#[tokio::test]
 async fn c30_streams_of_scaled_jobs_and_doubled_streams_work() {
     let mut stack = Stack::start();
     let job = object("sj", &[("queue", "md"), ("mode", "jobs"), ("strategy", "accurate")]);

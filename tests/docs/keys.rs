@@ -65,6 +65,7 @@ fn every_field_of_the_why_line_is_documented() {
         floor: Some(1),
         max: Some(1),
         min: Some(1),
+        shared: 2,
         never_seen: true,
     };
     let line = why.to_string();
