@@ -4,7 +4,7 @@ use std::{env, fs, path::PathBuf};
 
 use secrecy::SecretString;
 
-/// Where a secret value stands. It is read anew at each connect, so a rotated file is taken up.
+/// Where a secret value stands. It is read anew before each read of a store, so a rotated file is taken up.
 #[derive(Debug, Clone)]
 pub enum Secret {
     /// A file, as Kubernetes mounts it; a trailing line end is not part of the value.

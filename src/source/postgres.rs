@@ -28,10 +28,10 @@ use std::{
 use async_trait::async_trait;
 use tokio::{
     sync::Mutex,
-    time::{Instant, timeout_at},
+    time::{Instant, timeout, timeout_at},
 };
 
-use self::{failure::Failure, row::Readings, session::Session, statement::Statement};
+use self::{connect::Credentials, failure::Failure, row::Readings, session::Session, statement::Statement};
 pub use self::{
     layout::LayoutError,
     recipe::{Kind, Recipe},
@@ -55,6 +55,8 @@ pub struct PostgresSource {
 struct Held {
     /// Taken out while it is used, so that a read which is given up takes its connection with it.
     session: Option<Session>,
+    /// Credentials that did not connect while an older connection still worked, and when.
+    refused: Option<(Credentials, Instant)>,
     /// How long each layout's last statement took: the quickest is asked first, so that a slow table costs
     /// the others nothing.
     took: BTreeMap<LayoutIndex, Duration>,
@@ -121,7 +123,29 @@ impl PostgresSource {
     /// A connection opened now, in place of the one that is held.
     async fn new_session(&self, held: &mut Held) -> Result<Session, SourceError> {
         held.session = None;
-        Session::open(&self.config).await
+        held.refused = None;
+        Session::open(&self.config, Credentials::read(&self.config)?).await
+    }
+
+    /// The held connection; a new one in its place where the secrets have changed since it was opened. A
+    /// working one outlives new secrets that do not connect (yet).
+    async fn held_session(&self, held: &mut Held) -> Option<Session> {
+        let mut session = held.session.take()?;
+        session.round_trips = 0;
+        let Ok(now) = Credentials::read(&self.config) else { return Some(session) };
+        let refused_lately =
+            held.refused.as_ref().is_some_and(|(known, at)| *known == now && at.elapsed() < TRY_AGAIN);
+        if now == session.credentials || refused_lately {
+            return Some(session);
+        }
+        // Half the time, so that the old connection can still be read over.
+        let patience = Duration::from_secs_f64(self.config.timeout / 2.0);
+        if let Ok(Ok(new)) = timeout(patience, Session::open(&self.config, now.clone())).await {
+            held.refused = None;
+            return Some(new);
+        }
+        held.refused = Some((now, Instant::now()));
+        Some(session)
     }
 
     /// Reads over the held connection or a new one. A held one may have died since it was last used, so that
@@ -132,8 +156,7 @@ impl PostgresSource {
         deadline: Instant,
     ) -> Result<Reads, SourceError> {
         let held = &mut *self.held.lock().await;
-        if let Some(mut session) = held.session.take() {
-            session.round_trips = 0;
+        if let Some(mut session) = self.held_session(held).await {
             match self.read_layouts(&mut session, &mut held.took, wanted, deadline).await {
                 Ok(round) => {
                     held.session = Some(session);
@@ -240,6 +263,9 @@ impl PostgresSource {
         }
     }
 }
+
+/// How long new secrets that did not connect are left alone while an older connection works.
+const TRY_AGAIN: Duration = Duration::from_secs(30);
 
 fn not_the_primary() -> SourceError {
     SourceError::NotTrusted(

@@ -11,7 +11,7 @@ use foresail::{
 };
 
 use crate::{
-    fixture::{assert_says, config, query, read, sample, source, table, wanted},
+    fixture::{Database, assert_says, config, query, read, sample, source, table, wanted},
     support::{
         certificates::Certificates,
         postgres::{PgBouncer, PoolMode, PostgresServer},
@@ -153,6 +153,29 @@ async fn a_rotated_password_is_taken_up_and_a_wrong_one_is_never_shown() {
     std::fs::remove_file(&file).expect("the file is there");
     let gone = with_password(&server, &file);
     assert_says(&refused(&gone).await, &["cannot read", "password"]);
+}
+
+#[tokio::test]
+async fn a_changed_url_moves_the_reads_while_the_old_server_is_still_up() {
+    let (old, new) = (Database::new().await, Database::new().await);
+    let dir = temp_dir();
+    let file = dir.path().join("url");
+    let write = |text: &str| std::fs::write(&file, text).expect("the file can be written");
+    write(&old.url("postgres"));
+    let config = PostgresConfig { target: PostgresTarget::Url(Secret::File(file.clone())), ..config("") };
+    let layout = query("SELECT current_database()::text AS queue, 1 AS waiting");
+    let source = PostgresSource::new(config, vec![layout]).expect("it is right");
+    let read_from = async |database: &Database| sample(&source, &database.name).await.waiting == Some(1);
+    assert!(read_from(&old).await);
+
+    // Neither a secret that the server refuses nor a missing one ends a connection that works.
+    write(&new.url("nobody_here"));
+    assert!(read_from(&old).await);
+    std::fs::remove_file(&file).expect("the file is there");
+    assert!(read_from(&old).await);
+
+    write(&new.url("postgres"));
+    assert!(read_from(&new).await);
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! From the configuration to sqlx's options; secrets are read here, at each connect.
 
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::{
     ConnectOptions as _,
     postgres::{PgConnectOptions, PgSslMode},
@@ -18,15 +18,46 @@ use crate::{
 const URL_KEYS: [&str; 8] =
     ["sslmode", "sslrootcert", "sslcert", "sslkey", "host", "hostaddr", "port", "dbname"];
 
-/// How to connect now.
+/// The secret of one connect (the URL, or the password), as it stood then.
+#[derive(Debug, Clone)]
+pub(super) struct Credentials(Option<SecretString>);
+
+impl Credentials {
+    /// Reads the secret of the configuration anew.
+    ///
+    /// # Errors
+    /// Names the file or variable that cannot be read.
+    pub(super) fn read(config: &PostgresConfig) -> Result<Self, SourceError> {
+        let secret = match &config.target {
+            PostgresTarget::Url(url) => Some(url),
+            PostgresTarget::Parts { password, .. } => password.as_ref(),
+        };
+        let read = secret.map(Secret::read).transpose();
+        read.map(Self).map_err(|error| SourceError::Connect(error.to_string()))
+    }
+
+    fn text(&self) -> Option<&str> {
+        self.0.as_ref().map(|secret| secret.expose_secret())
+    }
+}
+
+impl PartialEq for Credentials {
+    fn eq(&self, other: &Self) -> bool {
+        self.text() == other.text()
+    }
+}
+
+/// How to connect with these credentials.
 ///
 /// # Errors
-/// Where a secret cannot be read or the URL is none; the URL itself is never in the text.
-pub(super) fn options(config: &PostgresConfig) -> Result<PgConnectOptions, SourceError> {
-    let read = |secret: &Secret| secret.read().map_err(|error| SourceError::Connect(error.to_string()));
+/// Where the URL is none; the URL itself is never in the text.
+pub(super) fn options(
+    config: &PostgresConfig,
+    credentials: &Credentials,
+) -> Result<PgConnectOptions, SourceError> {
     let options = match &config.target {
-        PostgresTarget::Url(secret) => from_url(read(secret)?.expose_secret())?,
-        PostgresTarget::Parts { address, user, password, database } => {
+        PostgresTarget::Url(_) => from_url(credentials.text().unwrap_or_default())?,
+        PostgresTarget::Parts { address, user, database, .. } => {
             let options = PgConnectOptions::new_without_pgpass()
                 .port(address.port)
                 .username(user)
@@ -37,8 +68,8 @@ pub(super) fn options(config: &PostgresConfig) -> Result<PgConnectOptions, Sourc
             } else {
                 options.host(&address.host)
             };
-            match password {
-                Some(secret) => options.password(read(secret)?.expose_secret()),
+            match credentials.text() {
+                Some(password) => options.password(password),
                 None => options,
             }
         }

@@ -10,7 +10,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Either, PgConnection, Row as _, p
 use tokio::time::Instant;
 
 use super::{
-    connect,
+    connect::{self, Credentials},
     failure::{Failure, connect_error},
     statement::Statement,
 };
@@ -22,6 +22,8 @@ use crate::{
 /// A connection that is held between reads.
 #[derive(Debug)]
 pub(super) struct Session {
+    /// The secret that it was opened with.
+    pub(super) credentials: Credentials,
     connection: PgConnection,
     identity_sql: &'static str,
     /// The role that reads.
@@ -62,10 +64,11 @@ const MAY_IDENTIFY: &str = "SELECT current_user::text, current_setting('server_v
 
 impl Session {
     /// Connects; the caller bounds the time.
-    pub(super) async fn open(config: &PostgresConfig) -> Result<Self, SourceError> {
-        let options = connect::options(config)?;
+    pub(super) async fn open(config: &PostgresConfig, credentials: Credentials) -> Result<Self, SourceError> {
+        let options = connect::options(config, &credentials)?;
         let connection = options.connect().await.map_err(|error| connect_error(&error))?;
         let mut session = Self {
+            credentials,
             connection,
             identity_sql: WEAK_IDENTITY,
             role: String::new(),
