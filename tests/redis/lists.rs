@@ -109,6 +109,15 @@ async fn in_flight_is_unknown_until_all_keys_were_searched_through() {
     wait_until("the search is through", PATIENCE, async || sample(&source, "md").await.in_flight == Some(1))
         .await;
     assert_eq!(sample(&source, "md").await.quality, Quality::LowerBound);
+
+    redis.command::<()>(&["CLIENT", "KILL", "TYPE", "normal"]).await;
+    redis.command::<()>(&["LPUSH", "md:work:w1", "b"]).await;
+    let after = sample(&source, "md").await;
+    assert_eq!(
+        (after.in_flight, after.quality),
+        (Some(2), Quality::LowerBound),
+        "what was found stays known"
+    );
 }
 
 #[tokio::test]

@@ -53,7 +53,8 @@ impl Memory {
         self.sweeps.get(&layout)
     }
 
-    /// Starts all searches anew: cursors mean nothing on another connection's node.
+    /// Starts all searches anew: cursors mean nothing on another connection's node. What was found stays
+    /// known; what came since may be missing from it, until the new search is through.
     pub(super) fn new_link(&mut self) {
         for sweep in self.sweeps.values_mut() {
             sweep.nodes.clear();
@@ -112,6 +113,8 @@ fn hash(bytes: &[u8]) -> u64 {
 #[derive(Debug, Default)]
 pub(super) struct Sweep {
     nodes: Vec<NodeSweep>,
+    /// Whether every node was searched through once, over this link or an older one.
+    through: bool,
     found: HashMap<String, Workers>,
 }
 
@@ -139,6 +142,7 @@ impl Sweep {
         if cursor == "0" {
             node.last = Some(std::mem::take(&mut node.steps));
         }
+        self.through |= self.nodes.iter().all(|node| node.last.is_some());
         for found in keys.iter().filter_map(|key| form.captures(key)) {
             let queue = found.name("queue").map_or("", |queue| queue.as_str());
             let worker = found.name("worker").map_or("", |worker| worker.as_str());
@@ -151,8 +155,7 @@ impl Sweep {
 
     /// The workers found for a queue; `None` until every node was searched through once.
     pub(super) fn workers(&self, queue: &str) -> Option<impl Iterator<Item = &str>> {
-        let complete = !self.nodes.is_empty() && self.nodes.iter().all(|node| node.last.is_some());
-        complete.then(|| self.found.get(queue).into_iter().flatten().map(|(worker, _)| worker.as_str()))
+        self.through.then(|| self.found.get(queue).into_iter().flatten().map(|(worker, _)| worker.as_str()))
     }
 
     /// Whether each read searches through everything, so that no list can be missing.
@@ -193,5 +196,24 @@ mod tests {
         assert!(!sweep.is_whole());
         sweep.take(0, "0", &[], &form, at);
         assert!(sweep.is_whole());
+    }
+
+    #[test]
+    fn what_a_search_found_outlives_the_link_and_is_whole_again_when_searched_through() {
+        let (mut memory, at) = (Memory::default(), Instant::now());
+        let form = Regex::new("^(?<queue>.+):p:(?<worker>.+)$").unwrap();
+        let step = |memory: &mut Memory, keys: &[String]| {
+            let sweep = memory.sweep(LayoutIndex(0));
+            sweep.cursors(1);
+            sweep.take(0, "0", keys, &form, at);
+        };
+        step(&mut memory, &["md:p:w1".to_owned()]);
+        memory.new_link();
+        let sweep = memory.sweep(LayoutIndex(0));
+        assert_eq!(sweep.cursors(1), ["0"]);
+        assert_eq!(sweep.workers("md").unwrap().collect::<Vec<_>>(), ["w1"]);
+        assert!(!sweep.is_whole());
+        step(&mut memory, &[]);
+        assert!(memory.sweep(LayoutIndex(0)).is_whole());
     }
 }
