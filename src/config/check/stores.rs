@@ -29,7 +29,6 @@ pub(super) fn redis(at: &str, raw: RawRedis) -> Checked<RedisConfig> {
     } = raw;
     let url = secret(at, "url", url, url_file, url_env)?;
     let password = secret(at, "password", None, password_file, password_env)?;
-    let port = port.unwrap_or(6379);
     let given = [url.is_some(), host.is_some(), sentinel.is_some(), cluster.is_some()]
         .into_iter()
         .filter(|given| *given)
@@ -37,13 +36,19 @@ pub(super) fn redis(at: &str, raw: RawRedis) -> Checked<RedisConfig> {
     if given != 1 {
         return wrong(at, "give exactly one of url (url_file, url_env), host, sentinel, cluster");
     }
+    if port.is_some() && host.is_none() {
+        return wrong(format!("{at}.port"), PORT_WITHOUT_HOST);
+    }
     let topology = if let Some(url) = url {
         if username.is_some() || password.is_some() || database.is_some() {
             return wrong(at, "username, password and database stand in the url");
         }
         RedisTopology::Url(url)
     } else if let Some(host) = host {
-        RedisTopology::Standalone(Address { host, port })
+        if is_url(&host) {
+            return wrong(format!("{at}.host"), URL_ELSEWHERE);
+        }
+        RedisTopology::Standalone(Address { host, port: port.unwrap_or(6379) })
     } else if let Some(raw) = sentinel {
         let at = format!("{at}.sentinel");
         let password = secret(&at, "password", None, raw.password_file, raw.password_env)?;
@@ -93,11 +98,16 @@ pub(super) fn postgres(at: &str, raw: RawPostgres) -> Checked<PostgresConfig> {
     let url = secret(at, "url", url, url_file, url_env)?;
     let password = secret(at, "password", None, password_file, password_env)?;
     let target = match (url, host) {
+        (Some(_), None) if port.is_some() => return wrong(format!("{at}.port"), PORT_WITHOUT_HOST),
         (Some(url), None) if user.is_none() && password.is_none() && database.is_none() => {
             PostgresTarget::Url(url)
         }
         (Some(_), None) => return wrong(at, "user, password and database stand in the url"),
         (None, Some(host)) => {
+            // A path is the folder of a socket.
+            if host.contains('@') || (is_url(&host) && !host.starts_with('/')) {
+                return wrong(format!("{at}.host"), URL_ELSEWHERE);
+            }
             let Some(user) = user else {
                 return wrong(format!("{at}.user"), "the role to connect as is missing");
             };
@@ -119,6 +129,16 @@ pub(super) fn postgres(at: &str, raw: RawPostgres) -> Checked<PostgresConfig> {
     let tls = TlsConfig { ca_file: tls.ca_file, cert_file: tls.cert_file, key_file: tls.key_file };
     check_tls(&format!("{at}.tls"), Some(&tls))?;
     Ok(PostgresConfig { target, tls_mode: mode, tls, replica, timeout: timeout_of(at, timeout)? })
+}
+
+const PORT_WITHOUT_HOST: &str = "port goes with host; elsewhere each address holds its own";
+
+/// Says nothing of the value, since a URL may hold a password.
+const URL_ELSEWHERE: &str =
+    "neither / nor @ stands in the address of a server; a URL belongs into url_file, url_env or url";
+
+fn is_url(text: &str) -> bool {
+    text.contains(['/', '@'])
 }
 
 fn check_tls(at: &str, tls: Option<&TlsConfig>) -> Checked<()> {
@@ -157,6 +177,9 @@ fn secret(
 
 fn addresses(at: &str, texts: &[String], default_port: u16) -> Checked<Vec<Address>> {
     let one = |text: &String| {
+        if is_url(text) {
+            return wrong(at, URL_ELSEWHERE);
+        }
         let (host, port) = match text.rsplit_once(':') {
             Some((host, port)) => (host, port.parse().ok()),
             None => (text.as_str(), Some(default_port)),
@@ -172,4 +195,48 @@ fn addresses(at: &str, texts: &[String], default_port: u16) -> Checked<Vec<Addre
         return wrong(at, "give at least one host:port");
     }
     texts.iter().map(one).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::Config;
+
+    fn said(store: &str) -> String {
+        let text = format!("sources:\n  jobs:\n    {store}\n");
+        Config::from_yaml("foresail.yaml", &text).map_or_else(|error| error.to_string(), |_| String::new())
+    }
+
+    #[test]
+    fn a_url_in_the_place_of_an_address_is_refused_without_repeating_its_password() {
+        for (store, key) in [
+            ("redis: { host: \"redis://:hunter2@127.0.0.1\" }", "redis.host"),
+            ("redis: { host: \"hunter2@127.0.0.1\" }", "redis.host"),
+            ("redis: { cluster: [\"redis://:hunter2@127.0.0.1:6379\"] }", "redis.cluster"),
+            ("redis: { cluster: [\"a:1\", \":hunter2@127.0.0.1\"] }", "redis.cluster"),
+            ("redis: { sentinel: { master: m, nodes: [\"redis://:hunter2@h\"] } }", "redis.sentinel.nodes"),
+            ("postgres: { host: \"postgres://me:hunter2@h/db\", user: me }", "postgres.host"),
+            ("postgres: { host: \"me:hunter2@h\", user: me }", "postgres.host"),
+        ] {
+            let said = said(store);
+            assert!(said.contains(&format!("sources.jobs.{key}: ")), "{store}: {said}");
+            assert!(said.contains("a URL belongs into url_file"), "{store}: {said}");
+            assert!(!said.contains("hunter2"), "{store}: {said}");
+        }
+        assert_eq!(said("postgres: { host: /var/run/postgresql, user: me }"), "");
+    }
+
+    #[test]
+    fn a_port_without_a_host_is_refused_instead_of_ignored() {
+        for store in [
+            "redis: { port: 6380, url_file: /secret/url }",
+            "redis: { port: 6380, cluster: [\"a:1\"] }",
+            "redis: { port: 6380, sentinel: { master: m, nodes: [a] } }",
+            "postgres: { port: 5433, url_file: /secret/url }",
+        ] {
+            let said = said(store);
+            assert!(said.contains(".port: port goes with host"), "{store}: {said}");
+        }
+        assert_eq!(said("redis: { host: a, port: 6380 }"), "");
+        assert_eq!(said("postgres: { host: a, port: 5433, user: me }"), "");
+    }
 }
