@@ -14,7 +14,7 @@ use crate::{
     commands::connect,
     config::{
         Config,
-        source::{Layout, SourceConfig},
+        source::{Layout, LayoutRead, SourceConfig},
     },
     series::Sample,
     source::{Finding, LayoutIndex, Level, Source, Wanted},
@@ -168,11 +168,17 @@ fn write_sample(
     writeln!(out)?;
     let subject = format!("{}/{queue}", layout.name);
     if !sample.seen {
+        let todo = match &layout.read {
+            LayoutRead::Preset { preset, .. } if !preset.keeps_empty_queues() => {
+                "is the name right? a queue that has run dry looks the same"
+            }
+            _ => "is the name right? missing_queue: error makes it an error",
+        };
         findings.push(finding(
             Level::Warning,
             &subject,
             "the store knows no such queue; it counts as empty".to_owned(),
-            Some("is the name right? missing_queue: error makes it an error".to_owned()),
+            Some(todo.to_owned()),
         ));
     }
     if sample.in_flight.is_none() {

@@ -62,6 +62,11 @@ impl Preset {
         if self.postgres.is_some() { Store::Postgres } else { Store::Redis }
     }
 
+    /// Whether the store still knows a queue that has run dry, so that `missing_queue: error` can be told.
+    pub fn keeps_empty_queues(&self) -> bool {
+        self.redis.as_ref().is_none_or(redis::Recipe::keeps_empty_queues)
+    }
+
     /// Fills in defaults and refuses unknown and missing parameters.
     ///
     /// # Errors

@@ -1,9 +1,9 @@
 //! `redis-list`: what producers push and workers pop or move.
 
 use foresail::{
-    config::source::MissingQueue,
+    config::source::{Layout, MissingQueue},
     series::Quality,
-    source::{QueueError, redis::RedisSource},
+    source::redis::RedisSource,
 };
 use regex::Regex;
 
@@ -29,18 +29,44 @@ async fn a_plain_list_tells_what_waits_and_not_what_runs() {
 }
 
 #[tokio::test]
-async fn a_queue_that_is_not_there_is_empty_and_unseen_or_an_error_where_the_layout_says_so() {
+async fn a_queue_that_is_not_there_is_empty_and_unseen_as_is_one_that_has_run_dry() {
     let redis = RedisServer::start().await;
-    let mut strict = layout("redis-list", &[]);
-    let lenient = source(redis.url(), strict.clone());
-    let empty = sample(&lenient, "md").await;
-    assert_eq!((empty.waiting, empty.seen), (Some(0), false));
+    let source = source(redis.url(), layout("redis-list", &[]));
+    let seen = async || {
+        let sample = sample(&source, "md").await;
+        (sample.waiting, sample.seen)
+    };
+    assert_eq!(seen().await, (Some(0), false));
+    redis.command::<()>(&["LPUSH", "md", "a"]).await;
+    assert_eq!(seen().await, (Some(1), true));
+    redis.command::<String>(&["RPOP", "md"]).await;
+    assert_eq!(seen().await, (Some(0), false));
+}
 
-    strict.missing_queue = MissingQueue::Error;
-    let strict = source(redis.url(), strict);
-    let error = read(&strict, "md").await.unwrap_err();
-    assert_eq!(error, QueueError::Missing("md".to_owned()));
-    assert!(error.to_string().contains("missing_queue: error"), "{error}");
+#[test]
+fn a_queue_whose_key_goes_when_it_runs_dry_cannot_be_required_to_exist() {
+    for preset in ["redis-list", "redis-zset"] {
+        let strict = Layout { missing_queue: MissingQueue::Error, ..layout(preset, &[]) };
+        let error = RedisSource::new(config("redis://localhost"), vec![strict]).unwrap_err().to_string();
+        assert!(error.contains(&format!("layout {preset}: missing_queue: ")), "{error}");
+        assert!(error.contains("a drained queue would fail for ever"), "{error}");
+    }
+}
+
+#[test]
+fn stuck_after_is_refused_where_nothing_tells_since_when_a_job_runs() {
+    let leases = [("processing", "p"), ("processing_is", "leases")];
+    for (preset, parameters, wanted) in [
+        ("redis-list", &[][..], "it needs processing"),
+        ("redis-zset", &[], "processing_is: leases"),
+        ("redis-zset", &[("processing", "p")], "processing_is: leases"),
+        ("redis-zset", &leases, "the leases say themselves"),
+    ] {
+        let deaf = Layout { stuck_after: Some(60.0), ..layout(preset, parameters) };
+        let error = RedisSource::new(config("redis://localhost"), vec![deaf]).unwrap_err().to_string();
+        assert!(error.contains(&format!("layout {preset}: stuck_after: ")), "{error}");
+        assert!(error.contains(wanted), "{error}");
+    }
 }
 
 #[tokio::test]

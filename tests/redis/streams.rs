@@ -80,7 +80,9 @@ async fn a_stream_without_the_group_waits_with_all_its_entries() {
 async fn a_stream_that_must_exist_and_does_not_is_an_error_but_an_empty_one_is_not() {
     let redis = RedisServer::start().await;
     let source = source(redis.url(), Layout { missing_queue: MissingQueue::Error, ..stream() });
-    assert_eq!(read(&source, "md").await, Err(QueueError::Missing("md".to_owned())));
+    let error = read(&source, "md").await.unwrap_err();
+    assert_eq!(error, QueueError::Missing("md".to_owned()));
+    assert!(error.to_string().contains("missing_queue: error"), "{error}");
     redis.command::<()>(&["XGROUP", "CREATE", "md", "workers", "$", "MKSTREAM"]).await;
     let empty = sample(&source, "md").await;
     assert_eq!((empty.waiting, empty.seen), (Some(0), true));

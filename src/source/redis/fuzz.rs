@@ -99,13 +99,15 @@ fn answer() -> impl Strategy<Value = Answer> {
 fn plans() -> Vec<Plan> {
     let plan = |preset: &str, parameters: &[(&str, &str)], stuck_after: Option<f64>| {
         let preset = &PRESETS[preset];
+        let missing_queue =
+            if preset.keeps_empty_queues() { MissingQueue::Error } else { MissingQueue::Empty };
         let given =
             parameters.iter().map(|(key, value)| ((*key).to_owned(), vec![(*value).to_owned()])).collect();
         let parameters = preset.complete(given).unwrap();
         let layout = Layout {
             name: preset.preset.clone(),
             read: LayoutRead::Preset { preset, parameters },
-            missing_queue: MissingQueue::Error,
+            missing_queue,
             max_run: 300.0,
             stuck_after,
             worker_pod: None,

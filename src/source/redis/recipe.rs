@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use crate::{
-    config::source::{Layout, LayoutRead, Parameters},
+    config::source::{Layout, LayoutRead, MissingQueue, Parameters},
     source::{
         preset::{ParameterError, Preset},
         redis::template::{Places, Template, with_parameters},
@@ -79,6 +79,29 @@ struct TailRecipe {
 struct StreamRecipe {
     key: String,
     group: String,
+}
+
+impl Recipe {
+    /// Whether a queue that has run dry is still there: Redis removes empty keys, but for streams.
+    pub(in crate::source) fn keeps_empty_queues(&self) -> bool {
+        self.stream.is_some()
+    }
+
+    /// Why `stuck_after` means nothing to a plan of this recipe; `None` where it counts.
+    fn ignores_stuck_after(&self, plan: &Plan) -> Option<&'static str> {
+        if plan.held.is_some() || plan.stream.is_some() {
+            None
+        } else if plan.steps.iter().any(|step| step.gives == Field::Stuck) {
+            Some("the leases say themselves which jobs are stuck: leave it out")
+        } else if self.held.is_some() {
+            Some("it needs processing, the list to which workers move the jobs that they work on")
+        } else {
+            Some(
+                "nothing here says since when a job runs: leave it out; leases (processing_is: leases) tell \
+                 stuck jobs without it",
+            )
+        }
+    }
 }
 
 /// What a step's answer is.
@@ -265,6 +288,16 @@ impl Plan {
             stream: recipe.stream.as_ref().and_then(|s| Some((fill.one(&s.key)?, fill.one(&s.group)?))),
             layout,
         };
+        if plan.layout.stuck_after.is_some()
+            && let Some(what) = recipe.ignores_stuck_after(&plan)
+        {
+            return Err(wrong("stuck_after", what));
+        }
+        if plan.layout.missing_queue == MissingQueue::Error && !recipe.keeps_empty_queues() {
+            let what = "Redis removes a list or sorted set that has run dry, so a drained queue would fail \
+                        for ever: leave it out";
+            return Err(wrong("missing_queue", what));
+        }
         let nothing = plan.steps.is_empty() && plan.held.is_none() && plan.stream.is_none();
         if nothing { Err(wrong("preset", "nothing is left to read with these parameters")) } else { Ok(plan) }
     }
