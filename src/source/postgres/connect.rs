@@ -1,6 +1,6 @@
 //! From the configuration to sqlx's options; secrets are read here, at each connect.
 
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::{ExposeSecret, SecretString};
 use sqlx::{
     ConnectOptions as _,
     postgres::{PgConnectOptions, PgSslMode},
@@ -37,7 +37,7 @@ impl Credentials {
     }
 
     fn text(&self) -> Option<&str> {
-        self.0.as_ref().map(|secret| secret.expose_secret())
+        self.0.as_ref().map(ExposeSecret::expose_secret)
     }
 }
 
