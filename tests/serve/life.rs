@@ -1,12 +1,17 @@
 //! From start to stop: probes, metrics, signals, reloads.
 
-use std::{io::Write as _, net::TcpStream, process::Stdio, time::Instant};
+use std::{
+    io::Write as _,
+    net::TcpStream,
+    process::{Command, Stdio},
+    time::Instant,
+};
 
 use futures_util::StreamExt as _;
 
-use super::foresail::{Foresail, LONG, object, redis_sections, text};
+use super::foresail::{Foresail, LONG, object, redis_sections, text, with_listeners};
 use crate::support::{
-    process::{binary, wait_until},
+    process::{binary, run, wait_until},
     redis::RedisServer,
 };
 
@@ -45,7 +50,7 @@ async fn pages_probes_and_metrics_say_what_the_process_knows() {
     assert!(foresail.page("/api/refs/chem/other").contains("nobody has asked for it"));
 
     let promtool = binary("promtool", &[], "apt-get install prometheus");
-    let mut check = std::process::Command::new(promtool)
+    let mut check = Command::new(promtool)
         .args(["check", "metrics"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -102,6 +107,43 @@ async fn a_changed_configuration_is_taken_up_and_a_wrong_one_is_not() {
     // The file's change alone is enough; the layout is another one and the queue goes on.
     foresail.rewrite(&format!("{sections}\noverride: [ {{ match: '*', mode: 7 }} ]"));
     foresail.until_value(&md, 7.0).await;
+}
+
+#[tokio::test]
+async fn an_emptied_file_is_not_taken_up() {
+    let redis = RedisServer::start().await;
+    let foresail = Foresail::serve(&redis_sections(redis.port())).await;
+    let md = object("plain", "md");
+    let _: i64 = redis.command(&["LPUSH", "md", "a", "b"]).await;
+    foresail.until_value(&md, 2.0).await;
+    std::fs::write(foresail.folder.path().join("foresail.yaml"), "\n").unwrap();
+    foresail.process.signal("HUP");
+    foresail.until_logged("foresail.yaml is empty").await;
+    assert_eq!(foresail.value(&md).await.unwrap(), 2.0);
+}
+
+#[tokio::test]
+async fn a_change_that_sighup_tells_of_during_the_start_is_taken_up() {
+    let redis = RedisServer::start().await;
+    let sections = redis_sections(redis.port());
+    let _: i64 = redis.command(&["LPUSH", "md", "a"]).await;
+    let mut foresail = Foresail::spawn(|path, _, _| drop(run(Command::new("mkfifo").arg(path))));
+    let path = foresail.folder.path().join("foresail.yaml");
+    // Opens once the process reads from the other end.
+    let mut first = tokio::task::spawn_blocking({
+        let path = path.clone();
+        move || std::fs::File::options().write(true).open(path).unwrap()
+    })
+    .await
+    .unwrap();
+    std::fs::remove_file(&path).unwrap();
+    foresail.rewrite(&format!("{sections}\noverride: [ {{ match: '*', mode: 7 }} ]"));
+    foresail.process.signal("HUP");
+    first.write_all(with_listeners(&sections, foresail.grpc, foresail.http).as_bytes()).unwrap();
+    drop(first);
+    foresail.until_alive().await;
+    foresail.until_value(&object("plain", "md"), 7.0).await;
+    foresail.until_logged("the configuration was taken up").await;
 }
 
 #[tokio::test]
