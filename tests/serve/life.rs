@@ -160,6 +160,47 @@ async fn a_source_that_changes_its_address_is_read_there_and_others_go_on() {
 }
 
 #[tokio::test]
+async fn a_source_keeps_its_connection_where_its_reading_stays_as_it_was() {
+    let redis = RedisServer::start().await;
+    let sections = redis_sections(redis.port());
+    let foresail = Foresail::serve(&sections).await;
+    let md = object("plain", "md");
+    let _: i64 = redis.command(&["LPUSH", "md", "a"]).await;
+    foresail.until_value(&md, 1.0).await;
+    let before = connections(&redis).await;
+    let changed = sections
+        .replace("chem: [\"*\"]", "chem: [\"*\"], bio: [\"*\"]")
+        .replace("sample_every: 200ms", "sample_every: 100ms\n    stale_after: 3m\n    distrust: 1m");
+    foresail.rewrite(&changed);
+    foresail.process.signal("HUP");
+    foresail.until_logged("the configuration was taken up").await;
+    let _: i64 = redis.command(&["LPUSH", "md", "b"]).await;
+    foresail.until_value(&md, 2.0).await;
+    assert_eq!(connections(&redis).await, before + 2, "the LPUSH and this look");
+}
+
+#[tokio::test]
+async fn a_source_that_is_gone_leaves_no_metrics() {
+    let redis = RedisServer::start().await;
+    let sections = redis_sections(redis.port());
+    let watch = "    watch: [ { layout: reliable, queue: md, workload: Deployment/bio/md } ]\n    layouts:";
+    let foresail = Foresail::serve(&sections.replace("    layouts:", watch)).await;
+    foresail.until_page("/metrics", "foresail_source_up{source=\"jobs\"} 1").await;
+    foresail.rewrite(&sections.replace("  jobs:", "  others:"));
+    foresail.process.signal("HUP");
+    foresail.until_logged("the configuration was taken up").await;
+    foresail.until_page("/metrics", "foresail_config_reloads_total{result=\"ok\"} 1").await;
+    let metrics = foresail.page("/metrics");
+    let left = |line: &&str| line.starts_with("foresail_source_") && line.contains("\"jobs\"");
+    assert_eq!(metrics.lines().find(left), None);
+}
+
+/// Connections that the server has taken since its start, the tests' own too: one a command.
+async fn connections(redis: &RedisServer) -> u64 {
+    redis.info("total_connections_received").await.trim().parse().unwrap()
+}
+
+#[tokio::test]
 async fn a_watched_queue_is_decided_on_and_logged_without_keda() {
     let redis = RedisServer::start().await;
     let watch = "    watch: [ { layout: reliable, queue: md, workload: Deployment/bio/md } ]\n    layouts:";
