@@ -117,9 +117,16 @@ impl Config {
     /// # Errors
     /// Names file, line and field.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let text = fs::read_to_string(path)
-            .map_err(|error| ConfigError::File { path: path.to_owned(), error: error.to_string() })?;
-        Self::from_yaml(&path.display().to_string(), &text)
+        Self::from_yaml(&path.display().to_string(), &Self::read(path)?)
+    }
+
+    /// The text of a file, unchecked.
+    ///
+    /// # Errors
+    /// Names the file.
+    pub fn read(path: &Path) -> Result<String, ConfigError> {
+        fs::read_to_string(path)
+            .map_err(|error| ConfigError::File { path: path.to_owned(), error: error.to_string() })
     }
 
     /// Checks the text of a file called `file`.

@@ -3,7 +3,7 @@
 mod pace;
 mod run;
 
-pub use pace::Pace;
+pub use pace::{Outcome, Pace};
 pub use run::{Heard, run};
 
 use std::{fmt, sync::Arc, time::Instant};

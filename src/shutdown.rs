@@ -2,29 +2,40 @@
 
 use std::{io, process};
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Exit code of a process that a second signal cut short.
 const CUT_SHORT: i32 = 130;
 
-/// Resolves at SIGTERM (Kubernetes) or SIGINT (Ctrl-C). A second one from then on ends the process.
-///
-/// # Errors
-/// When the system refuses to deliver signals.
-pub async fn requested() -> io::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = terminate.recv() => tracing::info!("SIGTERM: draining"),
-        _ = interrupt.recv() => tracing::info!("SIGINT: draining"),
+/// The signals that end the process, heard from the moment that this is made.
+#[derive(Debug)]
+pub struct Shutdown {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Shutdown {
+    /// Hears SIGTERM (Kubernetes) and SIGINT (Ctrl-C), on the runtime that it is called on.
+    ///
+    /// # Errors
+    /// When the system refuses to deliver signals.
+    pub fn new() -> io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
-    tokio::spawn(async move {
+
+    /// Resolves at the first signal. A second one from then on ends the process.
+    pub async fn requested(mut self) {
         tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+            _ = self.terminate.recv() => tracing::info!("SIGTERM: draining"),
+            _ = self.interrupt.recv() => tracing::info!("SIGINT: draining"),
         }
-        tracing::warn!("a second signal: ending at once");
-        process::exit(CUT_SHORT);
-    });
-    Ok(())
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = self.terminate.recv() => {}
+                _ = self.interrupt.recv() => {}
+            }
+            tracing::warn!("a second signal: ending at once");
+            process::exit(CUT_SHORT);
+        });
+    }
 }

@@ -44,6 +44,7 @@ fn layout(preset: &str, parameters: &[(&str, &str)]) -> Layout {
         parameters.iter().map(|(key, value)| ((*key).to_owned(), vec![(*value).to_owned()])).collect();
     Layout {
         name: preset.preset.clone(),
+        implied: false,
         read: LayoutRead::Preset {
             preset,
             parameters: preset.complete(given).expect("the parameters are the preset's"),

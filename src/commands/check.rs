@@ -58,6 +58,11 @@ async fn check_source(config: &SourceConfig, out: &mut impl Write) -> Result<Vec
         return Ok(findings);
     }
     let wanted = every_queue(config, &source, &mut findings).await;
+    if wanted.is_empty() {
+        let what = "no queue is named, and no layout that is configured or watched shows one".to_owned();
+        let todo = format!("name one in sources.{0}.watch, or a layout in sources.{0}.layouts", config.name);
+        findings.push(finding(Level::Note, "queues", what, Some(todo)));
+    }
     let started = std::time::Instant::now();
     let batch = match source.read(&wanted).await {
         Ok(batch) => batch,
@@ -117,7 +122,10 @@ async fn every_queue(
     findings: &mut Vec<Finding>,
 ) -> Vec<Wanted> {
     let mut queues: BTreeMap<LayoutIndex, Vec<String>> = BTreeMap::new();
-    for (at, layout) in config.layouts.iter().enumerate().filter(|(_, layout)| !layout.is_implied()) {
+    let watched = |layout: &Layout| config.watch.iter().any(|watch| watch.layout == layout.name);
+    // Nobody asked for a preset that is a layout without being configured, unless there is no other.
+    let asked = |layout: &Layout| !layout.is_implied() || watched(layout) || config.layouts.len() == 1;
+    for (at, layout) in config.layouts.iter().enumerate().filter(|(_, layout)| asked(layout)) {
         let names = queues.entry(LayoutIndex(at)).or_default();
         match source.discover(LayoutIndex(at), MOST_QUEUES).await {
             Ok(found) => names.extend(found),
@@ -126,7 +134,10 @@ async fn every_queue(
         let watched = config.watch.iter().filter(|watch| watch.layout == layout.name);
         names.extend(watched.flat_map(|watch| watch.queue.split(',').map(|name| name.trim().to_owned())));
     }
-    if let [only] = queues.keys().copied().collect::<Vec<_>>().as_slice() {
+    let configured = queues.keys().copied().filter(|at| !config.layouts[at.0].is_implied());
+    let configured: Vec<_> = configured.collect();
+    let choice = if configured.is_empty() { queues.keys().copied().collect() } else { configured };
+    if let [only] = choice.as_slice() {
         // Names without a star are queues; with one layout it is clear where they lie.
         let named = config.access.0.iter().flat_map(|(_, globs)| globs).map(|glob| glob.as_str().to_owned());
         queues.entry(*only).or_default().extend(named.filter(|name| !name.contains('*')));

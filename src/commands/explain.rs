@@ -34,7 +34,7 @@ fn write_report(out: &mut impl io::Write, report: &RefReport) -> io::Result<()> 
     writeln!(out, "{}/{}  metric {}", report.namespace, report.name, report.metric)?;
     match (&report.why, &report.error) {
         (Some(why), _) => writeln!(out, "  answer   {why}")?,
-        (None, Some(error)) => writeln!(out, "  answer   none (KEDA is told UNAVAILABLE): {error}")?,
+        (None, Some(error)) => writeln!(out, "  answer   none (KEDA is told an error): {error}")?,
         (None, None) => {}
     }
     if let (Some(target), Some(active)) = (report.target, report.active) {

@@ -19,7 +19,11 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use arc_swap::ArcSwap;
-use tokio::{net::TcpListener, runtime};
+use tokio::{
+    net::TcpListener,
+    runtime,
+    signal::unix::{SignalKind, signal},
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -32,7 +36,7 @@ use crate::{
     refs::Refs,
     sampler::{Heard, ReadCost, Reading},
     scaler::{Scaler, Server},
-    shutdown,
+    shutdown::Shutdown,
     telemetry::Metrics,
 };
 
@@ -55,7 +59,18 @@ struct Shared {
 
 /// Serves until a signal.
 pub(super) fn run(path: &Path) -> Result<()> {
-    let config = Arc::new(Config::load(path)?);
+    let io = runtime::Builder::new_multi_thread()
+        .worker_threads(IO_THREADS)
+        .thread_name("io")
+        .enable_all()
+        .build()?;
+    // Before the file is read: a change of it that SIGHUP tells of is never missed.
+    let (shutdown, hang_up) = {
+        let _on_io = io.enter();
+        (Shutdown::new().context("signals")?, signal(SignalKind::hangup()).context("signals")?)
+    };
+    let text = Config::read(path)?;
+    let config = Arc::new(Config::from_yaml(&path.display().to_string(), &text)?);
     let clock: Arc<dyn Clock> = Arc::new(WallClock::new());
     let answers = Arc::new(Answers::default());
     let metrics = Metrics::new(answers.clone(), clock.clone());
@@ -75,11 +90,6 @@ pub(super) fn run(path: &Path) -> Result<()> {
         stop: CancellationToken::new(),
     });
 
-    let io = runtime::Builder::new_multi_thread()
-        .worker_threads(IO_THREADS)
-        .thread_name("io")
-        .enable_all()
-        .build()?;
     let grpc_listener = bind("grpc.listen", config.grpc.listen)?;
     let http_listener = bind("http.listen", config.http.listen)?;
     tracing::info!(
@@ -125,9 +135,9 @@ pub(super) fn run(path: &Path) -> Result<()> {
     io.block_on(async {
         tokio::spawn(http.run(TcpListener::from_std(http_listener)?, shared.stop.child_token()));
         tokio::spawn(first_pass(shared.clone()));
-        tokio::spawn(watch_file::run(path.to_owned(), shared.clone(), sources));
+        tokio::spawn(watch_file::run(path.to_owned(), text, hang_up, shared.clone(), sources));
         tokio::select! {
-            signal = shutdown::requested() => signal.context("signals")?,
+            () = shutdown.requested() => {}
             () = shared.stop.cancelled() => tracing::error!("a thread ended by itself: stopping"),
         }
         anyhow::Ok(())

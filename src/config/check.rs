@@ -134,7 +134,7 @@ fn source(name: String, raw: RawSource) -> Checked<SourceConfig> {
         return wrong(format!("{at}.sample_every"), "between 100ms and 1h");
     }
     let stale_after = optional_seconds(&format!("{at}.stale_after"), stale_after)?
-        .unwrap_or(120.0_f64.max(3.0 * sample_every));
+        .unwrap_or(120.0_f64.max(3.0 * sample_every).max(LONGEST_PAUSE * store.timeout()));
     if stale_after < sample_every {
         return wrong(format!("{at}.stale_after"), format!("at least sample_every ({sample_every} s)"));
     }
@@ -168,6 +168,10 @@ fn source(name: String, raw: RawSource) -> Checked<SourceConfig> {
     Ok(source)
 }
 
+/// How many timeouts may lie between two good reads by the read guard alone: a read, a rest of 20 times
+/// its duration, and the next read.
+const LONGEST_PAUSE: f64 = 22.0;
+
 /// The layouts configured, then every preset of this store that needs no parameter under its own name.
 fn all_layouts(at: &str, kind: Store, raw: BTreeMap<String, RawLayout>) -> Checked<Vec<Layout>> {
     let mut layouts = raw
@@ -179,6 +183,7 @@ fn all_layouts(at: &str, kind: Store, raw: BTreeMap<String, RawLayout>) -> Check
         if let (false, Ok(parameters)) = (taken, preset.complete(BTreeMap::new())) {
             layouts.push(Layout {
                 name: preset.preset.clone(),
+                implied: true,
                 read: LayoutRead::Preset { preset, parameters },
                 missing_queue: MissingQueue::Empty,
                 max_run: DEFAULT_MAX_RUN,
@@ -226,6 +231,7 @@ fn layout(at: &str, name: String, kind: Store, raw: RawLayout) -> Checked<Layout
     };
     Ok(Layout {
         name,
+        implied: false,
         read,
         missing_queue,
         max_run: optional_seconds(&format!("{at}.max_run"), max_run)?.unwrap_or(DEFAULT_MAX_RUN),
@@ -272,4 +278,23 @@ fn watch_line(at: &str, raw: RawWatch) -> Checked<Watch> {
 
 fn optional_seconds(path: &str, text: Option<Text>) -> Checked<Option<f64>> {
     text.map(|text| seconds(&text.0).or_else(|what| wrong(path, what))).transpose()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_read_guard_alone_makes_no_sample_stale() {
+        for (keys, wanted) in [
+            ("redis: { host: h }", 120.0),
+            ("redis: { host: h, timeout: 10s }", 220.0),
+            ("postgres: { host: h, user: u, timeout: 20s }", 440.0),
+            ("redis: { host: h, timeout: 10s }, sample_every: 5m", 900.0),
+            ("redis: { host: h, timeout: 10s }, stale_after: 1m", 60.0),
+        ] {
+            let config = Config::from_yaml("f", &format!("sources: {{ s: {{ {keys} }} }}")).unwrap();
+            assert!((config.sources["s"].stale_after - wanted).abs() < 1e-9, "{keys}");
+        }
+    }
 }

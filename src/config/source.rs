@@ -41,6 +41,17 @@ pub enum StoreConfig {
     Replay,
 }
 
+impl StoreConfig {
+    /// Seconds for one connect or one read; none for what is no store.
+    pub fn timeout(&self) -> f64 {
+        match self {
+            Self::Redis(redis) => redis.timeout,
+            Self::Postgres(postgres) => postgres.timeout,
+            Self::Replay => 0.0,
+        }
+    }
+}
+
 /// How to reach a Redis.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RedisConfig {
@@ -161,6 +172,8 @@ pub struct Address {
 pub struct Layout {
     /// Its name, which refs give as `layout`.
     pub name: String,
+    /// Whether nobody configured it: a preset that needs no parameter, under its own name.
+    pub implied: bool,
     /// A preset with its parameters, or the operator's own query.
     pub read: LayoutRead,
     /// What a queue is that the store does not know.
@@ -252,15 +265,9 @@ pub struct WorkloadName {
 }
 
 impl Layout {
-    /// Whether it is a preset under its own name with nothing but defaults, as those are that nobody
-    /// configured.
+    /// Whether nobody configured it.
     pub fn is_implied(&self) -> bool {
-        match &self.read {
-            LayoutRead::Preset { preset, parameters } if preset.preset == self.name => {
-                preset.complete(BTreeMap::new()).is_ok_and(|defaults| defaults == *parameters)
-            }
-            _ => false,
-        }
+        self.implied
     }
 
     /// The pod that a worker's name stands for: what `worker_pod` finds in it, else the name itself.
@@ -276,6 +283,7 @@ impl PartialEq for Layout {
     fn eq(&self, other: &Self) -> bool {
         let pattern = |layout: &Self| layout.worker_pod.as_ref().map(|regex| regex.as_str().to_owned());
         self.name == other.name
+            && self.implied == other.implied
             && self.read == other.read
             && self.missing_queue == other.missing_queue
             && self.max_run.to_bits() == other.max_run.to_bits()

@@ -1,6 +1,6 @@
 //! `/api/queues` and `/api/refs`: the table as JSON, the same that `foresail explain` prints.
 
-use std::sync::Arc;
+use std::collections::HashMap;
 
 use axum::{
     Json,
@@ -10,8 +10,9 @@ use axum::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    answers::{QueueRow, Row, Table},
+    answers::{QueueRow, Row},
     http::Http,
+    series::QueueKey,
 };
 
 /// What is known of one queue. What is unknown is null.
@@ -50,7 +51,7 @@ pub struct RefReport {
     pub name: String,
     /// The metric's name.
     pub metric: String,
-    /// Workers wanted; null when KEDA is told UNAVAILABLE.
+    /// Workers wanted; null when KEDA is told an error.
     pub target: Option<u32>,
     /// Workers wanted without any forecast.
     pub reactive: Option<u32>,
@@ -95,20 +96,21 @@ pub(super) async fn refs_of(
 
 fn reports(http: &Http, wanted: impl Fn(&Row) -> bool) -> Vec<RefReport> {
     let (table, now) = (http.answers.load(), http.clock.now());
+    let queues: HashMap<_, _> = table.queues.iter().map(|row| (&row.queue.key, row)).collect();
     let mut reports: Vec<_> = table
         .rows
         .iter()
         .flatten()
         .filter(|row| wanted(row))
-        .map(|row| ref_report(&table, row, now))
+        .map(|row| ref_report(&queues, row, now))
         .collect();
     reports.sort_by(|a, b| (&a.namespace, &a.name, &a.metric).cmp(&(&b.namespace, &b.name, &b.metric)));
     reports
 }
 
-fn ref_report(table: &Arc<Table>, row: &Row, now: f64) -> RefReport {
+fn ref_report(queues: &HashMap<&QueueKey, &QueueRow>, row: &Row, now: f64) -> RefReport {
     let decision = row.answer.as_ref().ok();
-    let queue = table.queues.iter().find(|queue| queue.queue.key == row.entry.spec.queue);
+    let queue = queues.get(&row.entry.spec.queue);
     RefReport {
         namespace: row.entry.key.namespace.clone(),
         name: row.entry.key.name.clone(),
@@ -120,7 +122,7 @@ fn ref_report(table: &Arc<Table>, row: &Row, now: f64) -> RefReport {
         why: decision.map(|decision| decision.why.to_string()),
         error: row.answer.as_ref().err().map(ToString::to_string),
         last_asked: (now - row.entry.last_seen()).max(0.0),
-        queue: queue.map(queue_report),
+        queue: queue.map(|queue| queue_report(queue)),
     }
 }
 

@@ -13,6 +13,21 @@ const JITTER: f64 = 0.05;
 /// Seconds between two tries of a source that is down, at most.
 const LONGEST_BACK_OFF: f64 = 10.0;
 
+/// Seconds of rest after a read that timed out, at most: no timeout may keep a store that is well again
+/// from being seen.
+const LONGEST_TIMED_OUT_REST: f64 = 60.0;
+
+/// How a read ended, as far as the pace goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// The store answered.
+    Read,
+    /// The store took the read and did not answer in time. It may work on it all the same.
+    TimedOut,
+    /// The read was refused, or the store cannot be reached.
+    Failed,
+}
+
 /// When the next read of one source may come.
 #[derive(Debug)]
 pub struct Pace {
@@ -43,11 +58,15 @@ impl Pace {
     }
 
     /// Notes a read that began at `began` and took `seconds`. Returns whether the read guard, not the
-    /// interval, sets the pace.
-    pub fn done(&mut self, began: f64, seconds: f64, succeeded: bool) -> bool {
+    /// interval or the back-off, sets the pace.
+    pub fn done(&mut self, began: f64, seconds: f64, outcome: Outcome) -> bool {
+        let succeeded = outcome == Outcome::Read;
         self.failures = if succeeded { 0 } else { self.failures.saturating_add(1) };
-        // A time-out is no work for the store: the guard is for reads that it answered.
-        let rest = if succeeded { seconds * REST } else { 0.0 };
+        let rest = match outcome {
+            Outcome::Read => seconds * REST,
+            Outcome::TimedOut => (seconds * REST).min(LONGEST_TIMED_OUT_REST),
+            Outcome::Failed => 0.0,
+        };
         self.earliest = began + seconds + rest;
         let wait = if succeeded {
             self.every * self.rng.random_range(1.0 - JITTER..=1.0)
@@ -56,7 +75,7 @@ impl Pace {
             doubled.min(LONGEST_BACK_OFF.max(self.every)) * self.rng.random_range(0.5..=1.0)
         };
         self.next = (began + wait).max(self.earliest);
-        succeeded && self.earliest > began + self.every
+        rest > 0.0 && self.earliest > began + if succeeded { self.every } else { wait }
     }
 }
 
@@ -67,17 +86,29 @@ mod tests {
     #[test]
     fn a_quick_read_keeps_the_interval() {
         let mut pace = Pace::new(1.0, 100.0, 1);
-        assert!(!pace.done(100.0, 0.01, true));
+        assert!(!pace.done(100.0, 0.01, Outcome::Read));
         assert!((100.95..=101.0).contains(&pace.next_read()), "{}", pace.next_read());
     }
 
     #[test]
     fn a_slow_read_rests_twenty_times_as_long() {
         let mut pace = Pace::new(1.0, 100.0, 1);
-        assert!(pace.done(100.0, 0.5, true));
+        assert!(pace.done(100.0, 0.5, Outcome::Read));
         assert!((pace.next_read() - 110.5).abs() < 1e-9);
         pace.hurry(101.0);
         assert!((pace.next_read() - 110.5).abs() < 1e-9, "hurry stays behind the guard");
+    }
+
+    #[test]
+    fn a_read_that_times_out_is_work_for_the_store_and_rests_up_to_a_minute() {
+        for (timeout, rest) in [(2.0, 40.0), (10.0, 60.0)] {
+            let mut pace = Pace::new(1.0, 100.0, 1);
+            assert!(pace.done(100.0, timeout, Outcome::TimedOut));
+            assert!((pace.next_read() - (100.0 + timeout + rest)).abs() < 1e-9, "{}", pace.next_read());
+        }
+        let mut pace = Pace::new(1.0, 100.0, 1);
+        assert!(!pace.done(100.0, 2.0, Outcome::Failed));
+        assert!(pace.next_read() <= 102.0, "a refused connection is no work");
     }
 
     #[test]
@@ -86,7 +117,7 @@ mod tests {
         let mut waits = Vec::new();
         for _ in 0..8 {
             let began = pace.next_read();
-            pace.done(began, 0.0, false);
+            pace.done(began, 0.0, Outcome::Failed);
             waits.push(pace.next_read() - began);
         }
         assert!(waits[0] >= 1.0 && waits[0] <= 2.0, "{waits:?}");
@@ -94,14 +125,14 @@ mod tests {
         let began = pace.next_read();
         pace.hurry(began - 4.0);
         assert!(pace.next_read() >= began, "a source that is down keeps its back-off");
-        pace.done(began, 0.0, true);
+        pace.done(began, 0.0, Outcome::Read);
         assert!(pace.next_read() - began <= 1.0);
     }
 
     #[test]
     fn a_new_queue_brings_the_read_forward() {
         let mut pace = Pace::new(60.0, 0.0, 1);
-        pace.done(0.0, 0.001, true);
+        pace.done(0.0, 0.001, Outcome::Read);
         pace.hurry(5.0);
         assert!((pace.next_read() - 5.0).abs() < 1e-9);
     }

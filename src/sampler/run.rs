@@ -7,8 +7,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     clock::Clock,
-    sampler::{Interest, Pace, ReadCost, Reading, read},
-    source::Source,
+    sampler::{Interest, Outcome, Pace, ReadCost, Reading, read},
+    source::{Source, SourceError},
 };
 
 /// Where a sampler's readings and costs go.
@@ -59,7 +59,12 @@ pub async fn run(
             () = stop.cancelled() => return,
             done = read(&name, source.as_ref(), wanted.clone(), clock.as_ref()) => done,
         };
-        let guarded = pace.done(reading.at, cost.seconds, cost.error.is_none());
+        let outcome = match cost.error {
+            None => Outcome::Read,
+            Some(SourceError::Timeout(_)) => Outcome::TimedOut,
+            Some(_) => Outcome::Failed,
+        };
+        let guarded = pace.done(reading.at, cost.seconds, outcome);
         match (&cost.error, down_since) {
             (Some(error), None) => {
                 tracing::warn!(source = %name, %error, "source is down: its last good samples hold");

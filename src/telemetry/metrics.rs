@@ -162,6 +162,19 @@ impl Metrics {
         metrics
     }
 
+    /// Drops what was counted of a source that is gone: its last state would alert for ever.
+    pub fn forget_source(&self, source: &str) {
+        let Self { reads, read_seconds, read_round_trips, source_up, read_guarded, .. } = self;
+        // A series that was never there is an error, and gone all the same.
+        for result in ["ok", "partial", "error"] {
+            let _ = reads.remove_label_values(&[source, result]);
+        }
+        let _ = read_seconds.remove_label_values(&[source]);
+        for gauge in [read_round_trips, source_up, read_guarded] {
+            let _ = gauge.remove_label_values(&[source]);
+        }
+    }
+
     /// Every metric that there is, with or without a value now, for the docs.
     pub fn describe(&self) -> &[Described] {
         &self.described

@@ -105,6 +105,7 @@ pub(crate) fn query(sql: &str) -> Layout {
 fn layout(read: LayoutRead) -> Layout {
     Layout {
         name: "lab".to_owned(),
+        implied: false,
         read,
         missing_queue: MissingQueue::Empty,
         max_run: 300.0,

@@ -57,6 +57,40 @@ async fn check_prints_what_it_saw_and_what_to_do() {
 }
 
 #[tokio::test]
+async fn check_reads_what_is_watched_or_configured_under_a_presets_own_name() {
+    let redis = RedisServer::start().await;
+    let _: i64 = redis.command(&["LPUSH", "md", "a", "b"]).await;
+    let folder = temp_dir();
+    let path = folder.path().join("foresail.yaml");
+    let source = format!("redis: {{ port: {}, host: 127.0.0.1 }}", redis.port());
+    for (keys, words) in [
+        (
+            "watch: [ { layout: redis-list, queue: md, workload: Deployment/bio/md } ]",
+            "redis-list/md: waiting 2",
+        ),
+        (
+            "namespaces: { bio: [other] }, watch: [ { layout: redis-list, queue: md, workload: Deployment/bio/md } ]",
+            "redis-list/other: waiting 0",
+        ),
+        ("layouts: { redis-list: { preset: redis-list, max_run: 1h } }", "redis-list/md: waiting 2"),
+        (
+            "namespaces: { bio: [md] }, layouts: { redis-list: { preset: redis-list } }",
+            "redis-list/md: waiting 2",
+        ),
+        ("namespaces: { bio: [md] }", "no layout that is configured or watched"),
+    ] {
+        std::fs::write(&path, format!("sources: {{ jobs: {{ {source}, {keys} }} }}")).unwrap();
+        let output = run(&["check", "--config", path.to_str().unwrap()]);
+        let said = text(&output.stdout);
+        assert!(
+            output.status.success() && said.contains(words),
+            "{keys}: {words:?} is not in\n{said}{}",
+            text(&output.stderr)
+        );
+    }
+}
+
+#[tokio::test]
 async fn check_fails_where_nothing_listens() {
     let folder = temp_dir();
     let path = folder.path().join("foresail.yaml");

@@ -1,7 +1,7 @@
 //! The binary with a configuration of the test's.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, Output},
     time::Duration,
 };
@@ -25,17 +25,28 @@ pub(crate) struct Foresail {
 impl Foresail {
     /// Starts `serve` with these sections beside `grpc` and `http`, and waits until it is alive.
     pub(crate) async fn serve(sections: &str) -> Self {
+        let write = |path: &Path, grpc, http| {
+            std::fs::write(path, with_listeners(sections, grpc, http)).unwrap();
+        };
+        let mut foresail = Self::spawn(write);
+        foresail.until_alive().await;
+        foresail
+    }
+
+    /// Starts `serve` with the file that `place` puts there.
+    pub(crate) fn spawn(place: impl FnOnce(&Path, u16, u16)) -> Self {
         let (folder, grpc, http) = (temp_dir(), free_port(), free_port());
         let log = folder.path().join("log");
-        let text = with_listeners(sections, grpc, http);
-        std::fs::write(folder.path().join("foresail.yaml"), text).unwrap();
+        place(&folder.path().join("foresail.yaml"), grpc, http);
         let mut command = command();
         command.args(["serve", "--log-format", "json", "--config"]).arg(folder.path().join("foresail.yaml"));
         let process = Process::spawn("foresail", &mut command, &log);
-        let mut foresail = Self { process, folder, grpc, http, log };
-        let url = foresail.url("/livez");
-        foresail.process.until_ready(async || ureq::get(&url).call().is_ok()).await;
-        foresail
+        Self { process, folder, grpc, http, log }
+    }
+
+    pub(crate) async fn until_alive(&mut self) {
+        let url = self.url("/livez");
+        self.process.until_ready(async || ureq::get(&url).call().is_ok()).await;
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
@@ -96,7 +107,7 @@ pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-fn with_listeners(sections: &str, grpc: u16, http: u16) -> String {
+pub(crate) fn with_listeners(sections: &str, grpc: u16, http: u16) -> String {
     format!("grpc: {{ listen: 127.0.0.1:{grpc} }}\nhttp: {{ listen: 127.0.0.1:{http} }}\n{sections}")
 }
 

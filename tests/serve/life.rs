@@ -1,12 +1,17 @@
 //! From start to stop: probes, metrics, signals, reloads.
 
-use std::{io::Write as _, net::TcpStream, process::Stdio, time::Instant};
+use std::{
+    io::Write as _,
+    net::TcpStream,
+    process::{Command, Stdio},
+    time::Instant,
+};
 
 use futures_util::StreamExt as _;
 
-use super::foresail::{Foresail, LONG, object, redis_sections, text};
+use super::foresail::{Foresail, LONG, object, redis_sections, text, with_listeners};
 use crate::support::{
-    process::{binary, wait_until},
+    process::{binary, run, wait_until},
     redis::RedisServer,
 };
 
@@ -45,7 +50,7 @@ async fn pages_probes_and_metrics_say_what_the_process_knows() {
     assert!(foresail.page("/api/refs/chem/other").contains("nobody has asked for it"));
 
     let promtool = binary("promtool", &[], "apt-get install prometheus");
-    let mut check = std::process::Command::new(promtool)
+    let mut check = Command::new(promtool)
         .args(["check", "metrics"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -105,6 +110,43 @@ async fn a_changed_configuration_is_taken_up_and_a_wrong_one_is_not() {
 }
 
 #[tokio::test]
+async fn an_emptied_file_is_not_taken_up() {
+    let redis = RedisServer::start().await;
+    let foresail = Foresail::serve(&redis_sections(redis.port())).await;
+    let md = object("plain", "md");
+    let _: i64 = redis.command(&["LPUSH", "md", "a", "b"]).await;
+    foresail.until_value(&md, 2.0).await;
+    std::fs::write(foresail.folder.path().join("foresail.yaml"), "\n").unwrap();
+    foresail.process.signal("HUP");
+    foresail.until_logged("foresail.yaml is empty").await;
+    assert_eq!(foresail.value(&md).await.unwrap(), 2.0);
+}
+
+#[tokio::test]
+async fn a_change_that_sighup_tells_of_during_the_start_is_taken_up() {
+    let redis = RedisServer::start().await;
+    let sections = redis_sections(redis.port());
+    let _: i64 = redis.command(&["LPUSH", "md", "a"]).await;
+    let mut foresail = Foresail::spawn(|path, _, _| drop(run(Command::new("mkfifo").arg(path))));
+    let path = foresail.folder.path().join("foresail.yaml");
+    // Opens once the process reads from the other end.
+    let mut first = tokio::task::spawn_blocking({
+        let path = path.clone();
+        move || std::fs::File::options().write(true).open(path).unwrap()
+    })
+    .await
+    .unwrap();
+    std::fs::remove_file(&path).unwrap();
+    foresail.rewrite(&format!("{sections}\noverride: [ {{ match: '*', mode: 7 }} ]"));
+    foresail.process.signal("HUP");
+    first.write_all(with_listeners(&sections, foresail.grpc, foresail.http).as_bytes()).unwrap();
+    drop(first);
+    foresail.until_alive().await;
+    foresail.until_value(&object("plain", "md"), 7.0).await;
+    foresail.until_logged("the configuration was taken up").await;
+}
+
+#[tokio::test]
 async fn a_source_that_changes_its_address_is_read_there_and_others_go_on() {
     let (one, other) = (RedisServer::start().await, RedisServer::start().await);
     let foresail = Foresail::serve(&redis_sections(one.port())).await;
@@ -115,6 +157,47 @@ async fn a_source_that_changes_its_address_is_read_there_and_others_go_on() {
     foresail.rewrite(&redis_sections(other.port()));
     foresail.process.signal("HUP");
     foresail.until_value(&md, 3.0).await;
+}
+
+#[tokio::test]
+async fn a_source_keeps_its_connection_where_its_reading_stays_as_it_was() {
+    let redis = RedisServer::start().await;
+    let sections = redis_sections(redis.port());
+    let foresail = Foresail::serve(&sections).await;
+    let md = object("plain", "md");
+    let _: i64 = redis.command(&["LPUSH", "md", "a"]).await;
+    foresail.until_value(&md, 1.0).await;
+    let before = connections(&redis).await;
+    let changed = sections
+        .replace("chem: [\"*\"]", "chem: [\"*\"], bio: [\"*\"]")
+        .replace("sample_every: 200ms", "sample_every: 100ms\n    stale_after: 3m\n    distrust: 1m");
+    foresail.rewrite(&changed);
+    foresail.process.signal("HUP");
+    foresail.until_logged("the configuration was taken up").await;
+    let _: i64 = redis.command(&["LPUSH", "md", "b"]).await;
+    foresail.until_value(&md, 2.0).await;
+    assert_eq!(connections(&redis).await, before + 2, "the LPUSH and this look");
+}
+
+#[tokio::test]
+async fn a_source_that_is_gone_leaves_no_metrics() {
+    let redis = RedisServer::start().await;
+    let sections = redis_sections(redis.port());
+    let watch = "    watch: [ { layout: reliable, queue: md, workload: Deployment/bio/md } ]\n    layouts:";
+    let foresail = Foresail::serve(&sections.replace("    layouts:", watch)).await;
+    foresail.until_page("/metrics", "foresail_source_up{source=\"jobs\"} 1").await;
+    foresail.rewrite(&sections.replace("  jobs:", "  others:"));
+    foresail.process.signal("HUP");
+    foresail.until_logged("the configuration was taken up").await;
+    foresail.until_page("/metrics", "foresail_config_reloads_total{result=\"ok\"} 1").await;
+    let metrics = foresail.page("/metrics");
+    let left = |line: &&str| line.starts_with("foresail_source_") && line.contains("\"jobs\"");
+    assert_eq!(metrics.lines().find(left), None);
+}
+
+/// Connections that the server has taken since its start, the tests' own too: one a command.
+async fn connections(redis: &RedisServer) -> u64 {
+    redis.info("total_connections_received").await.trim().parse().unwrap()
 }
 
 #[tokio::test]

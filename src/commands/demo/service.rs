@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result, anyhow};
 use tokio::{net::TcpListener, runtime, task};
 use tokio_util::sync::CancellationToken;
 
-use crate::{http::Http, scaler::Server, shutdown};
+use crate::{http::Http, scaler::Server, shutdown::Shutdown};
 
 /// A server that runs until it is ended.
 pub(super) struct Service {
@@ -41,16 +41,11 @@ impl Service {
         let serve = {
             let (interrupted, stop) = (interrupted.clone(), stop.clone());
             async move {
-                let signal = task::spawn(async move {
-                    shutdown::requested().await?;
+                let shutdown = Shutdown::new()?;
+                task::spawn(async move {
+                    shutdown.requested().await;
                     interrupted.cancel();
-                    anyhow::Ok(())
                 });
-                // The task runs up to its wait: from here on a signal is heard.
-                task::yield_now().await;
-                if signal.is_finished() {
-                    signal.await??;
-                }
                 ready.send(()).context("nobody waits for the server")?;
                 let pages = task::spawn(http.run(TcpListener::from_std(http_listener)?, stop));
                 server.run(TcpListener::from_std(grpc_listener)?).await?;

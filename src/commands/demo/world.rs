@@ -116,6 +116,7 @@ pub(super) fn scaled_object() -> pb::ScaledObjectRef {
 pub(super) fn config(options: &Options) -> Config {
     let layout = Layout {
         name: LAYOUT.to_owned(),
+        implied: false,
         read: LayoutRead::Embedded,
         missing_queue: MissingQueue::Error,
         max_run: 300.0,

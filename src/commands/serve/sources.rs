@@ -27,6 +27,7 @@ pub(super) struct Sources {
 
 struct Running {
     config: SourceConfig,
+    source: Arc<dyn Source>,
     stop: CancellationToken,
     task: JoinHandle<()>,
 }
@@ -44,13 +45,22 @@ impl Sources {
 
     /// Makes the sources of a configuration that do not run yet as it says. None connects before its
     /// first read, so a layout that cannot be read is found while the old configuration still holds.
+    /// One that only changes its pace is the old one, with its connection and all that it remembers.
     pub(super) fn prepare(&self, config: &Config) -> Result<Vec<Prepared>> {
-        let new = config.sources.values().filter(|source| !self.runs(source));
-        new.map(|config| Ok(Prepared { config: config.clone(), source: connect::source(config)? })).collect()
+        let prepare = |config: &SourceConfig| {
+            let same = self.running.get(&config.name).filter(|running| reads_alike(&running.config, config));
+            let source = match same {
+                Some(running) => running.source.clone(),
+                None => connect::source(config)?,
+            };
+            Ok(Prepared { config: config.clone(), source })
+        };
+        config.sources.values().filter(|source| !self.runs(source)).map(prepare).collect()
     }
 
     /// Stops the samplers whose source has changed or gone, before the engine takes the new
-    /// configuration: a sampler must not read by the layouts of another.
+    /// configuration: a sampler must not read by the layouts of another. One that is gone takes its
+    /// metrics with it.
     pub(super) async fn stop_changed(&mut self, config: &Config) {
         let stays = |name: &String| config.sources.get(name).is_some_and(|source| self.runs(source));
         let names: Vec<_> = self.running.keys().filter(|name| !stays(name)).cloned().collect();
@@ -59,6 +69,9 @@ impl Sources {
                 running.stop.cancel();
                 if let Err(error) = running.task.await {
                     tracing::error!(source = name, %error, "a sampler ended badly");
+                }
+                if !config.sources.contains_key(&name) {
+                    self.shared.metrics.forget_source(&name);
                 }
             }
         }
@@ -72,18 +85,27 @@ impl Sources {
             let seed = RandomState::new().hash_one(&config.name);
             let task = self.io.spawn(sampler::run(
                 config.name.as_str().into(),
-                source,
+                source.clone(),
                 Pace::new(config.sample_every, self.shared.clock.now(), seed),
                 interest,
                 self.shared.clock.clone(),
                 self.shared.clone(),
                 stop.clone(),
             ));
-            self.running.insert(config.name.clone(), Running { config, stop, task });
+            self.running.insert(config.name.clone(), Running { config, source, stop, task });
         }
     }
 
+    /// Whether a sampler reads what `config` says at its pace. All else of it is the engine's.
     fn runs(&self, config: &SourceConfig) -> bool {
-        self.running.get(&config.name).is_some_and(|running| running.config == *config)
+        self.running.get(&config.name).is_some_and(|running| {
+            reads_alike(&running.config, config)
+                && running.config.sample_every.to_bits() == config.sample_every.to_bits()
+        })
     }
+}
+
+/// Whether the same source serves both.
+fn reads_alike(one: &SourceConfig, other: &SourceConfig) -> bool {
+    one.store == other.store && one.layouts == other.layouts
 }

@@ -240,6 +240,7 @@ mod tests {
         let (_, row) = read(json).expect("the row is an object");
         let layout = Layout {
             name: "l".into(),
+            implied: false,
             read: LayoutRead::Query(String::new()),
             missing_queue: MissingQueue::Empty,
             max_run: 300.0,

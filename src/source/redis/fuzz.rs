@@ -106,6 +106,7 @@ fn plans() -> Vec<Plan> {
         let parameters = preset.complete(given).unwrap();
         let layout = Layout {
             name: preset.preset.clone(),
+            implied: false,
             read: LayoutRead::Preset { preset, parameters },
             missing_queue,
             max_run: 300.0,
