@@ -124,7 +124,7 @@ async fn every_queue(
     let mut queues: BTreeMap<LayoutIndex, Vec<String>> = BTreeMap::new();
     let watched = |layout: &Layout| config.watch.iter().any(|watch| watch.layout == layout.name);
     // Nobody asked for a preset that is a layout without being configured, unless there is no other.
-    let asked = |layout: &Layout| !layout.is_implied() || watched(layout) || config.layouts.len() == 1;
+    let asked = |layout: &Layout| !layout.implied || watched(layout) || config.layouts.len() == 1;
     for (at, layout) in config.layouts.iter().enumerate().filter(|(_, layout)| asked(layout)) {
         let names = queues.entry(LayoutIndex(at)).or_default();
         match source.discover(LayoutIndex(at), MOST_QUEUES).await {
@@ -134,7 +134,7 @@ async fn every_queue(
         let watched = config.watch.iter().filter(|watch| watch.layout == layout.name);
         names.extend(watched.flat_map(|watch| watch.queue.split(',').map(|name| name.trim().to_owned())));
     }
-    let configured = queues.keys().copied().filter(|at| !config.layouts[at.0].is_implied());
+    let configured = queues.keys().copied().filter(|at| !config.layouts[at.0].implied);
     let configured: Vec<_> = configured.collect();
     let choice = if configured.is_empty() { queues.keys().copied().collect() } else { configured };
     if let [only] = choice.as_slice() {

@@ -265,11 +265,6 @@ pub struct WorkloadName {
 }
 
 impl Layout {
-    /// Whether nobody configured it.
-    pub fn is_implied(&self) -> bool {
-        self.implied
-    }
-
     /// The pod that a worker's name stands for: what `worker_pod` finds in it, else the name itself.
     pub fn pod_of<'a>(&self, worker: &'a str) -> &'a str {
         let found = self.worker_pod.as_ref().and_then(|regex| regex.captures(worker));

@@ -171,7 +171,7 @@ fn find_layout<'c>(name: Option<&str>, source: &'c SourceConfig) -> Result<&'c s
         return found.map(|layout| layout.name.as_str()).ok_or_else(|| unknown("layout", name, names()));
     }
     // Presets that are layouts without being configured are no choice beside one that is.
-    let mut configured = source.layouts.iter().filter(|layout| !layout.is_implied());
+    let mut configured = source.layouts.iter().filter(|layout| !layout.implied);
     match (configured.next(), configured.next(), source.layouts.as_slice()) {
         (Some(only), None, _) | (None, None, [only]) => Ok(&only.name),
         _ => Err(wrong("layout", format!("missing; source {} has {}", source.name, list(names())))),

@@ -58,9 +58,19 @@ pub struct RedisSource {
 #[derive(Debug, Default)]
 struct State {
     link: Option<Link>,
-    /// Credentials that were refused while an older connection still worked.
-    refused: Option<Credentials>,
+    /// Credentials that did not work while an older connection still did, and when they were tried.
+    refused: Option<(Credentials, Instant)>,
     memory: Memory,
+}
+
+/// How long new credentials rest after they did not work: the server that they are for may only have
+/// been down.
+const TRY_AGAIN: Duration = Duration::from_secs(30);
+
+impl State {
+    fn rests(&self, credentials: &Credentials) -> bool {
+        self.refused.as_ref().is_some_and(|(refused, at)| refused == credentials && at.elapsed() < TRY_AGAIN)
+    }
 }
 
 impl RedisSource {
@@ -161,15 +171,13 @@ impl RedisSource {
     /// since it was opened. A working link outlives new secrets that the server refuses (yet).
     async fn link(&self, state: &mut State) -> Result<(Link, bool), SourceError> {
         match (state.link.take(), Credentials::read(&self.config)) {
-            (Some(link), Ok(now)) if now == link.credentials || state.refused.as_ref() == Some(&now) => {
-                Ok((link, false))
-            }
+            (Some(link), Ok(now)) if now == link.credentials || state.rests(&now) => Ok((link, false)),
             (Some(link), Err(_)) => Ok((link, false)),
             (Some(old), Ok(now)) => {
                 if let Ok(link) = self.open(state, now.clone()).await {
                     return Ok((link, true));
                 }
-                state.refused = Some(now);
+                state.refused = Some((now, Instant::now()));
                 Ok((old, false))
             }
             (None, credentials) => Ok((self.open(state, credentials?).await?, true)),

@@ -59,7 +59,7 @@ pub(super) async fn inspect(source: &PostgresSource) -> Vec<Finding> {
             return;
         }
         // Nobody asked for a preset's own table where the configuration does not name it.
-        let configured = source.layouts.iter().enumerate().filter(|(_, layout)| !layout.is_implied());
+        let configured = source.layouts.iter().enumerate().filter(|(_, layout)| !layout.implied);
         for (index, layout) in configured {
             let inspected = self::layout(source, &mut session, index, layout, deadline, &mut findings).await;
             match inspected {
