@@ -141,15 +141,12 @@ impl Engine {
             Ok(batch) => {
                 self.note_identity(&source, at, batch.identity);
                 for (wish, sample) in interest.queues.iter().zip(batch.samples) {
-                    if let Err(error) = &sample {
-                        faults.of(&wish.queue.key, error, self.queues.get_mut(&wish.queue));
-                    }
-                    awaited |= self.absorb_one(&wish.queue, at, sample, &mut faults);
+                    awaited |= self.absorb_one(&wish.queue, at, sample, Some(&mut faults));
                 }
             }
             Err(error) => {
                 for wish in &interest.queues {
-                    awaited |= self.absorb_one(&wish.queue, at, Err(error.clone()), &mut faults);
+                    awaited |= self.absorb_one(&wish.queue, at, Err(error.clone()), None);
                 }
             }
         }
@@ -177,7 +174,8 @@ impl Engine {
     pub fn reload(&mut self, config: Arc<Config>, now: f64) {
         self.config = config;
         self.open_sources();
-        self.refs.unwatch_all_but(&watched(&self.config));
+        // First, since on whose word a ref is kept says what it may use.
+        self.keep_watched(now);
         for row in 0..self.active.len() {
             let Some(mut active) = self.active[row].take() else { continue };
             let spec =
@@ -197,7 +195,6 @@ impl Engine {
                 self.series.set_rules(queue.known.index, rules);
             }
         }
-        self.keep_watched(now);
         self.announce();
     }
 
@@ -252,26 +249,32 @@ impl Engine {
         }
     }
 
-    /// One queue's part of a reading. Returns whether somebody waits for it.
+    /// One queue's part of a reading; `faults` where the source itself could be read. Returns whether
+    /// somebody waits for it.
     fn absorb_one(
         &mut self,
         known: &Arc<KnownQueue>,
         at: f64,
         sample: Result<Sample, Arc<str>>,
-        faults: &mut Faults,
+        faults: Option<&mut Faults>,
     ) -> bool {
         let Some(queue) = self.queues.get_mut(known) else { return false };
         let first = !std::mem::replace(&mut queue.read, true);
         match sample {
             Ok(sample) => {
                 queue.error = None;
-                faults.ended += usize::from(std::mem::take(&mut queue.own_fault));
+                if let Some(faults) = faults {
+                    faults.ended += usize::from(std::mem::take(&mut queue.own_fault));
+                }
                 let has_work = sample.work().is_some_and(|work| work > 0);
                 let awaited = first || has_work && !self.series.has_work(known.index);
                 self.series.intake(known.index, at, &sample, 0);
                 awaited
             }
             Err(error) => {
+                if let Some(faults) = faults {
+                    faults.of(queue, &error);
+                }
                 queue.error = Some(error);
                 self.series.fail(known.index);
                 first

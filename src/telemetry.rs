@@ -2,7 +2,7 @@
 
 mod metrics;
 
-pub use metrics::{Described, Metrics, TableCollector};
+pub use metrics::{Described, Metrics};
 
 use std::io::{self, IsTerminal as _};
 

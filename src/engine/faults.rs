@@ -1,6 +1,6 @@
 //! Which queues fail while their source can be read, for the log: a line at the begin and at the end.
 
-use crate::{engine::queues::Queue, series::QueueKey};
+use crate::engine::queues::Queue;
 
 /// What began and ceased to fail in one reading.
 #[derive(Default)]
@@ -15,13 +15,13 @@ impl Faults {
     const LINES: usize = 5;
 
     /// Notes a queue's error; one that failed before is no news.
-    pub(super) fn of(&mut self, key: &QueueKey, error: &str, queue: Option<&mut Queue>) {
-        let Some(queue) = queue else { return };
+    pub(super) fn of(&mut self, queue: &mut Queue, error: &str) {
         if std::mem::replace(&mut queue.own_fault, true) {
             return;
         }
         self.begun += 1;
         if self.begun <= Self::LINES {
+            let key = &queue.known.key;
             tracing::warn!(
                 source = key.source,
                 layout = key.layout,

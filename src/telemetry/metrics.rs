@@ -222,7 +222,7 @@ fn seconds(name: &str, help: &str, labels: &[&str]) -> HistogramVec {
 }
 
 /// Turns the newest table into gauges when Prometheus asks.
-pub struct TableCollector {
+struct TableCollector {
     answers: Arc<Answers>,
     clock: Arc<dyn Clock>,
     described: Vec<Desc>,
