@@ -1,16 +1,22 @@
 # What a contributor runs. `make` alone lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help test servers lint docs audit demo bench
+.PHONY: help test servers lint docs audit demo bench cluster-tools cluster-tools-all
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 test: servers ## every test, with real servers (installs them on Debian where they are missing)
 	cargo test --workspace --locked
 
 servers: ## only look for the servers that the tests start, and install them on Debian
 	@scripts/test-servers
+
+cluster-tools: ## Kubernetes and KEDA as programs, built from Go modules (15 minutes once, on two cores)
+	@scripts/cluster-tools
+
+cluster-tools-all: ## and what `make test-cluster-all` needs beyond: KEDA's client, Helm, kwok, Karpenter
+	@scripts/cluster-tools all
 
 lint: ## formatting and clippy, warnings are errors
 	cargo fmt --all --check
