@@ -16,6 +16,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-logr/logr/funcr"
@@ -70,6 +71,9 @@ type spec struct {
 	Milli int64  `json:"milli"`
 }
 
+// ending is set once the answer is known.
+var ending atomic.Bool
+
 func main() {
 	trigger := trigger{metadata: pairs{}, auth: files{}}
 	flag.StringVar(&trigger.namespace, "namespace", "default", "the object's namespace")
@@ -82,8 +86,12 @@ func main() {
 	patience := flag.Duration("patience", 10*time.Second, "how long to wait in all")
 	flag.Parse()
 
-	// What KEDA's client logs is how it tells errors that it does not return.
-	log.SetLogger(funcr.New(func(prefix, args string) { fmt.Fprintln(os.Stderr, prefix, args) }, funcr.Options{}))
+	// What KEDA's client logs is how it tells errors that it does not return; that its own end ends its calls is none.
+	log.SetLogger(funcr.New(func(prefix, args string) {
+		if !ending.Load() {
+			fmt.Fprintln(os.Stderr, prefix, args)
+		}
+	}, funcr.Options{}))
 	ctx, cancel := context.WithTimeout(context.Background(), *patience)
 	defer cancel()
 	command, addresses := flag.Arg(0), flag.Args()[min(1, flag.NArg()):]
@@ -182,6 +190,7 @@ func push(ctx context.Context, t trigger, addresses []string, count int) (any, e
 		}
 	}
 	seconds := time.Since(started).Seconds()
+	ending.Store(true)
 	stop()
 	ended.Wait()
 	return map[string]any{"active": received, "of": count, "seconds": seconds}, nil
