@@ -35,13 +35,28 @@ impl Foresail {
 
     /// Starts `serve` with the file that `place` puts there.
     pub(crate) fn spawn(place: impl FnOnce(&Path, u16, u16)) -> Self {
-        let (folder, grpc, http) = (temp_dir(), free_port(), free_port());
+        let folder = temp_dir();
         let log = folder.path().join("log");
-        place(&folder.path().join("foresail.yaml"), grpc, http);
-        let mut command = command();
-        command.args(["serve", "--log-format", "json", "--config"]).arg(folder.path().join("foresail.yaml"));
-        let process = Process::spawn("foresail", &mut command, &log);
+        Self::spawn_logging_to(log, folder, place)
+    }
+
+    /// As [`Self::spawn`], with its log elsewhere than in its folder.
+    pub(crate) fn spawn_logging_to(
+        log: PathBuf,
+        folder: TempDir,
+        place: impl FnOnce(&Path, u16, u16),
+    ) -> Self {
+        let (grpc, http) = (free_port(), free_port());
+        let config = folder.path().join("foresail.yaml");
+        place(&config, grpc, http);
+        let process = serve(&config, &log);
         Self { process, folder, grpc, http, log }
+    }
+
+    /// After a kill or a stop: the same file and the same ports.
+    pub(crate) async fn start_again(&mut self) {
+        self.process = serve(&self.folder.path().join("foresail.yaml"), &self.log);
+        self.until_alive().await;
     }
 
     pub(crate) async fn until_alive(&mut self) {
@@ -92,6 +107,12 @@ impl Foresail {
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
+}
+
+fn serve(config: &Path, log: &Path) -> Process {
+    let mut command = command();
+    command.args(["serve", "--log-format", "json", "--config"]).arg(config);
+    Process::spawn("foresail", &mut command, log)
 }
 
 pub(crate) fn command() -> Command {

@@ -4,13 +4,11 @@ use std::{
     fs::{self, File},
     io::Write as _,
     net::TcpListener,
+    ops::Range,
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Child, ChildStdin, Command, Stdio},
-    sync::{
-        LazyLock,
-        atomic::{AtomicU16, Ordering},
-    },
+    sync::{LazyLock, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -98,8 +96,13 @@ impl Process {
     }
 
     /// Waits until `ready` says so; panics with the child's output when it ends first or takes too long.
-    pub async fn until_ready(&mut self, mut ready: impl AsyncFnMut() -> bool) {
-        let deadline = Instant::now() + PATIENCE;
+    pub async fn until_ready(&mut self, ready: impl AsyncFnMut() -> bool) {
+        self.until_ready_within(PATIENCE, ready).await;
+    }
+
+    /// As [`Self::until_ready`], for what takes longer to start.
+    pub async fn until_ready_within(&mut self, patience: Duration, mut ready: impl AsyncFnMut() -> bool) {
+        let deadline = Instant::now() + patience;
         loop {
             assert!(self.is_running(), "{} ended while starting; it printed:\n{}", self.name, self.output());
             let left = deadline.saturating_duration_since(Instant::now());
@@ -108,7 +111,7 @@ impl Process {
             }
             assert!(
                 !left.is_zero(),
-                "{} was not ready after {PATIENCE:?}; it printed:\n{}",
+                "{} was not ready after {patience:?}; it printed:\n{}",
                 self.name,
                 self.output()
             );
@@ -145,22 +148,49 @@ pub fn wait_until_blocking(what: &str, deadline: Duration, mut condition: impl F
     }
 }
 
-/// A TCP port on 127.0.0.1 that nothing listens on, handed out once by this process.
+/// A TCP port on 127.0.0.1 that nothing listens on, and that no other process of these tests is handed.
 ///
 /// Between 10000 and 19999: below the range that the kernel takes for outgoing connections, and so that a
 /// Redis Cluster's bus (port + 10000) is free of them too.
 pub fn free_port() -> u16 {
+    static BLOCKS: LazyLock<Mutex<PortBlocks>> = LazyLock::new(|| Mutex::new(PortBlocks::default()));
+    BLOCKS.lock().unwrap_or_else(PoisonError::into_inner).next()
+}
+
+/// Ports that this process may hand out. Of each block it listens on the first port for as long as it lives:
+/// so two test processes never race for one port, and the kernel gives the block back at its end.
+#[derive(Debug, Default)]
+struct PortBlocks {
+    marks: Vec<TcpListener>,
+    left: Range<u16>,
+}
+
+impl PortBlocks {
     const FIRST: u16 = 10_000;
-    const COUNT: u16 = 10_000;
-    /// Starts anywhere, so that two test processes at once do not race for the same ports.
-    static NEXT: LazyLock<AtomicU16> = LazyLock::new(|| {
-        AtomicU16::new(u16::try_from(std::process::id() * 37 % u32::from(COUNT)).unwrap_or(0))
-    });
-    let free = |port: u16| TcpListener::bind(("127.0.0.1", port)).is_ok();
-    (0..COUNT)
-        .map(|_| FIRST + NEXT.fetch_add(1, Ordering::Relaxed) % COUNT)
-        .find(|&port| free(port) && free(port + COUNT))
-        .expect("some port between 10000 and 19999 is free")
+    const BUS: u16 = 10_000;
+    const BLOCK: u16 = 50;
+    const BLOCKS: u16 = 200;
+
+    fn next(&mut self) -> u16 {
+        let free = |port: u16| TcpListener::bind(("127.0.0.1", port)).is_ok();
+        loop {
+            if let Some(port) = self.left.find(|&port| free(port) && free(port + Self::BUS)) {
+                return port;
+            }
+            self.take_block();
+        }
+    }
+
+    fn take_block(&mut self) {
+        // Starts anywhere, so that processes which start together do not all try the same blocks.
+        let start = u16::try_from(std::process::id() % u32::from(Self::BLOCKS)).unwrap_or(0);
+        let mark = (0..Self::BLOCKS)
+            .map(|step| Self::FIRST + (start + step) % Self::BLOCKS * Self::BLOCK)
+            .find_map(|first| TcpListener::bind(("127.0.0.1", first)).ok().map(|mark| (first, mark)));
+        let (first, mark) = mark.expect("some block of ports between 10000 and 19999 is free");
+        self.marks.push(mark);
+        self.left = first + 1..first + Self::BLOCK;
+    }
 }
 
 /// Where a program is: on `PATH`, or in one of `folders`. Panics with the command that installs it.

@@ -1,0 +1,35 @@
+//! Foresail under the real thing: Kubernetes's control plane and KEDA as plain processes on loopback.
+//!
+//! `make test-cluster` runs the scenarios; tests/cluster/README.md says the rest.
+
+#![allow(dead_code, reason = "the harness offers what scenarios may ask for; not each is asked for yet")]
+
+mod api;
+mod foresail;
+mod run;
+mod scenarios;
+mod stack;
+mod tools;
+
+#[path = "../serve/foresail.rs"]
+mod server;
+#[path = "../support/mod.rs"]
+mod support;
+
+use std::process::ExitCode;
+
+use tokio::signal::unix::{SignalKind, signal};
+
+fn main() -> ExitCode {
+    run::run()
+}
+
+/// Waits for Ctrl-C or SIGTERM.
+async fn interrupted() {
+    let on = |kind| signal(kind).expect("signals can be caught");
+    let (mut interrupt, mut terminate) = (on(SignalKind::interrupt()), on(SignalKind::terminate()));
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+}

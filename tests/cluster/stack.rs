@@ -1,0 +1,149 @@
+//! A whole control plane on loopback: etcd, API server, controller manager, scheduler and KEDA as processes of
+//! this one, in a folder of its own.
+
+pub(crate) mod pki;
+
+mod apiserver;
+mod controller_manager;
+mod etcd;
+mod keda;
+mod scheduler;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+
+use kube::Client;
+use tempfile::TempDir;
+use tokio::sync::Mutex;
+
+pub(crate) use self::apiserver::http_get;
+use self::{etcd::Etcd, keda::Keda, pki::Pki};
+use crate::support::process::Process;
+
+/// What a stack is started with.
+#[derive(Debug, Clone)]
+pub(crate) struct Options {
+    /// How often the HPA reads its metrics; Kubernetes's default is 15 s.
+    pub(crate) hpa_sync: Duration,
+    /// For how long the HPA holds where its object says nothing; Kubernetes's default is 5 minutes.
+    pub(crate) downscale_stabilization: Duration,
+    /// Arguments of KEDA's operator besides those that it needs.
+    pub(crate) keda_args: Vec<String>,
+}
+
+impl Default for Options {
+    /// Quick: what takes minutes with Kubernetes's defaults takes seconds.
+    fn default() -> Self {
+        Self {
+            hpa_sync: Duration::from_secs(3),
+            downscale_stabilization: Duration::from_secs(5),
+            // KEDA writes a status for each object and poll; its default of 20 a second is for one cluster.
+            keda_args: vec!["--kube-api-qps=200".to_owned(), "--kube-api-burst=400".to_owned()],
+        }
+    }
+}
+
+/// A running stack. All of it is gone when it drops; its folder too, unless a panic or [`Stack::keep_folder`]
+/// says that somebody wants to look into it.
+pub(crate) struct Stack {
+    /// The administrator's client.
+    pub(crate) client: Client,
+    /// For `kubectl`; the administrator's.
+    pub(crate) kubeconfig: PathBuf,
+    /// A scenario with a stack of its own may restart it.
+    pub(crate) keda: Mutex<Keda>,
+    // They go in this order, and their folder last.
+    _scheduler: Process,
+    _controller_manager: Process,
+    _api_server: Process,
+    _etcd: Etcd,
+    place: Place,
+    folder: TempDir,
+}
+
+impl Stack {
+    /// Starts everything, and waits until it works together: the external metrics API is served.
+    pub(crate) async fn start(options: &Options) -> Self {
+        let folder =
+            tempfile::Builder::new().prefix("foresail-cluster-").tempdir().expect("a temp dir can be made");
+        let place = Place::new(folder.path());
+        let pki = Pki::generate(&folder.path().join("pki"));
+        let etcd = etcd::start(&place).await;
+        let (api_server, client) = apiserver::start(&place, &pki, &etcd).await;
+        let (controller_manager, scheduler, ()) = tokio::join!(
+            controller_manager::start(&place, &pki, options),
+            scheduler::start(&place, &pki),
+            keda::install(&client),
+        );
+        let keda = keda::start(&place, &pki, options, &client).await;
+        Self {
+            client,
+            kubeconfig: pki.kubeconfig("admin"),
+            keda: Mutex::new(keda),
+            _scheduler: scheduler,
+            _controller_manager: controller_manager,
+            _api_server: api_server,
+            _etcd: etcd,
+            place,
+            folder,
+        }
+    }
+
+    /// Where every process of the stack logs, and every scenario in a folder of its name.
+    pub(crate) fn logs(&self) -> PathBuf {
+        self.place.logs()
+    }
+
+    /// For an end without drops: the processes go with this one.
+    pub(crate) fn remove_folder(&self) {
+        let _ = fs::remove_dir_all(&self.place.folder);
+    }
+
+    /// Leaves the folder where it is when the stack stops, for whoever looks into a failure.
+    pub(crate) fn keep_folder(&mut self) {
+        self.folder.disable_cleanup(true);
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.keep_folder();
+        }
+    }
+}
+
+/// Where the parts of a stack live, and how long each may take to start.
+#[derive(Debug, Clone)]
+pub(crate) struct Place {
+    folder: PathBuf,
+    patience: Duration,
+}
+
+impl Place {
+    fn new(folder: &Path) -> Self {
+        // Seconds on an idle machine; this is for one that compiles something beside.
+        let place = Self { folder: folder.to_owned(), patience: Duration::from_mins(2) };
+        fs::create_dir_all(place.logs()).expect("the stack's folder can be written");
+        place
+    }
+
+    fn logs(&self) -> PathBuf {
+        self.folder.join("logs")
+    }
+
+    fn spawn(&self, name: &str, command: &mut Command) -> Process {
+        command.current_dir(&self.folder);
+        Process::spawn(name, command, &self.logs().join(format!("{name}.log")))
+    }
+}
+
+/// For programs whose health is behind TLS of their own.
+async fn until_listening(place: &Place, process: &mut Process, port: u16) {
+    let connects = async || tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_ok();
+    process.until_ready_within(place.patience, connects).await;
+}

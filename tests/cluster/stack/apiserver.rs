@@ -1,0 +1,68 @@
+//! The API server: RBAC, tokens from a file, aggregation for KEDA's metrics.
+
+use std::process::Command;
+
+use kube::{
+    Client, Config,
+    config::{KubeConfigOptions, Kubeconfig},
+};
+
+use super::{
+    Place,
+    etcd::Etcd,
+    pki::{FRONT_PROXY, Pki},
+};
+use crate::{
+    support::process::{Process, free_port},
+    tools::tool,
+};
+
+/// Starts it, writes the kubeconfigs and gives the administrator's client.
+pub(super) async fn start(place: &Place, pki: &Pki, etcd: &Etcd) -> (Process, Client) {
+    let port = free_port();
+    let file = |name: &str| pki.file(name).display().to_string();
+    let mut command = Command::new(tool("kube-apiserver"));
+    command
+        .args(["--bind-address=127.0.0.1", "--advertise-address=127.0.0.1"])
+        .arg(format!("--secure-port={port}"))
+        .arg(format!("--etcd-servers={}", etcd.url))
+        .arg(format!("--cert-dir={}", place.folder.display()))
+        .arg(format!("--tls-cert-file={}", file("apiserver.crt")))
+        .arg(format!("--tls-private-key-file={}", file("apiserver.key")))
+        .args(["--authorization-mode=RBAC", "--allow-privileged=true", "--profiling=false"])
+        .arg(format!("--token-auth-file={}", file("tokens.csv")))
+        .arg("--service-account-issuer=https://kubernetes.default.svc")
+        .arg(format!("--service-account-key-file={}", file("service-accounts.pub")))
+        .arg(format!("--service-account-signing-key-file={}", file("service-accounts.key")))
+        .arg("--service-cluster-ip-range=10.96.0.0/16")
+        // The `kubernetes` Service would have a loopback address, which Endpoints must not have.
+        .arg("--endpoint-reconciler-type=none")
+        // No aggregator routing: KEDA's adapter is an ExternalName, which only the Service's own port reaches.
+        .arg(format!("--requestheader-client-ca-file={}", file("front-proxy-ca.crt")))
+        .arg(format!("--requestheader-allowed-names={FRONT_PROXY}"))
+        .arg("--requestheader-username-headers=X-Remote-User")
+        .arg("--requestheader-group-headers=X-Remote-Group")
+        .arg("--requestheader-extra-headers-prefix=X-Remote-Extra-")
+        .arg(format!("--proxy-client-cert-file={}", file(&format!("{FRONT_PROXY}.crt"))))
+        .arg(format!("--proxy-client-key-file={}", file(&format!("{FRONT_PROXY}.key"))));
+    let mut process = place.spawn("kube-apiserver", &mut command);
+
+    pki.write_kubeconfigs(&format!("https://127.0.0.1:{port}"));
+    let kubeconfig = Kubeconfig::read_from(pki.kubeconfig("admin")).expect("a kubeconfig was written");
+    let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
+        .await
+        .expect("the kubeconfig is whole");
+    let client = Client::try_from(config).expect("the kubeconfig makes a client");
+    process.until_ready_within(place.patience, async || is_ready(&client).await).await;
+    (process, client)
+}
+
+async fn is_ready(client: &Client) -> bool {
+    let request = http_get("/readyz");
+    client.request_text(request).await.is_ok()
+}
+
+/// A plain GET of a path of the API server.
+pub(crate) fn http_get(path: &str) -> axum::http::Request<Vec<u8>> {
+    axum::http::Request::get(path).body(Vec::new()).expect("a path makes a request")
+}
