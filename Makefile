@@ -1,7 +1,8 @@
 # What a contributor runs. `make` alone lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help test servers lint docs audit demo bench cluster-tools cluster-tools-all
+.PHONY: help test servers lint docs audit demo bench cluster-tools cluster-tools-all \
+	test-cluster test-cluster-all
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,9 +19,16 @@ cluster-tools: ## Kubernetes and KEDA as programs, built from Go modules (15 min
 cluster-tools-all: ## and what `make test-cluster-all` needs beyond: KEDA's client, Helm, kwok, Karpenter
 	@scripts/cluster-tools all
 
+test-cluster: ## scenarios on real Kubernetes and KEDA, minutes; one of them: `make test-cluster ARGS=NAME`
+	cargo test --locked --test cluster -- $(ARGS)
+
+test-cluster-all: ## every scenario, those too that take long or need the tools of cluster-tools-all
+	FORESAIL_CLUSTER_TIER=all cargo test --locked --test cluster -- $(ARGS)
+
 lint: ## formatting and clippy, warnings are errors
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo clippy --test cluster --locked -- -D warnings
 
 docs: ## the code's documentation, warnings are errors
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --workspace --locked

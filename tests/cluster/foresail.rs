@@ -1,12 +1,16 @@
 //! A Foresail of a scenario's own: the binary, with the scenario's configuration, on free ports.
 
-use std::{ops::Deref, path::Path};
+use std::{
+    ops::Deref,
+    path::{Path, PathBuf},
+};
 
 use crate::{server, support::process::temp_dir};
 
 /// `foresail serve`; gone when it drops. Everything that the tests of `serve` can ask of it can be asked here.
 pub(crate) struct Foresail {
     server: server::Foresail,
+    log: PathBuf,
 }
 
 impl Foresail {
@@ -19,12 +23,12 @@ impl Foresail {
     /// As [`Self::start`], for one of several.
     pub(crate) async fn start_as(name: &str, logs: &Path, sections: &str) -> Self {
         let log = logs.join(format!("{name}.log"));
-        let mut server = server::Foresail::spawn_logging_to(log, temp_dir(), |path, grpc, http| {
+        let mut server = server::Foresail::spawn_logging_to(log.clone(), temp_dir(), |path, grpc, http| {
             std::fs::write(path, server::with_listeners(sections, grpc, http))
                 .expect("a temp dir can be written");
         });
         server.until_alive().await;
-        Self { server }
+        Self { server, log }
     }
 
     /// What a trigger gives as `scalerAddress`.
@@ -53,7 +57,9 @@ impl Foresail {
 
     /// After [`Self::kill`] or [`Self::stop`]: the same file, the same ports, nothing remembered.
     pub(crate) async fn start_again(&mut self) {
-        self.server.start_again().await;
+        let config = self.server.folder.path().join("foresail.yaml");
+        self.server.process = server::serve(&config, &self.log);
+        self.server.until_alive().await;
     }
 
     /// The value of one metric line that begins with `name` (labels included, as far as they are given).

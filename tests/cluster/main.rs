@@ -3,6 +3,8 @@
 //! `make test-cluster` runs the scenarios; tests/cluster/README.md says the rest.
 
 #![allow(dead_code, reason = "the harness offers what scenarios may ask for; not each is asked for yet")]
+#![allow(clippy::unwrap_used, reason = "what cannot be unwrapped is a failed test")]
+#![allow(clippy::float_cmp, reason = "the values compared are whole numbers of workers")]
 
 mod api;
 mod foresail;

@@ -53,12 +53,6 @@ impl Foresail {
         Self { process, folder, grpc, http, log }
     }
 
-    /// After a kill or a stop: the same file and the same ports.
-    pub(crate) async fn start_again(&mut self) {
-        self.process = serve(&self.folder.path().join("foresail.yaml"), &self.log);
-        self.until_alive().await;
-    }
-
     pub(crate) async fn until_alive(&mut self) {
         let url = self.url("/livez");
         self.process.until_ready(async || ureq::get(&url).call().is_ok()).await;
@@ -109,7 +103,8 @@ impl Foresail {
     }
 }
 
-fn serve(config: &Path, log: &Path) -> Process {
+/// The process alone; it goes on writing to `log` where there is one.
+pub(crate) fn serve(config: &Path, log: &Path) -> Process {
     let mut command = command();
     command.args(["serve", "--log-format", "json", "--config"]).arg(config);
     Process::spawn("foresail", &mut command, log)

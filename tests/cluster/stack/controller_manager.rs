@@ -1,4 +1,4 @@
-//! The controller manager: the HPA, ReplicaSets, Jobs, garbage collection, and the health of nodes.
+//! The controller manager: the HPA, `ReplicaSet`s, Jobs, garbage collection, and the health of nodes.
 
 use std::process::Command;
 
