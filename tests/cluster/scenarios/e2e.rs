@@ -3,13 +3,20 @@
 //! Their scaler counts to a number that the test posts; here that many jobs wait in a Redis list, and their
 //! `metricThreshold` is `slots`.
 
+mod int_only;
+
 use std::time::Duration;
 
+use self::int_only::IntOnly;
 use super::{Cluster, Scenario, scenarios};
 use crate::{api::Replicas, foresail::Foresail, support::redis::RedisServer};
 
 pub(super) fn scenarios() -> Vec<Scenario> {
-    scenarios![Ci: e2e::a_scaled_object_follows_its_queue_to_two_replicas_and_to_none]
+    scenarios![Ci:
+        e2e::a_scaled_object_follows_its_queue_to_two_replicas_and_to_none,
+        e2e::a_pushed_scaled_object_follows_its_queue_to_three_replicas,
+        e2e::a_keda_that_reads_integers_only_sees_the_same,
+    ]
 }
 
 /// KEDA's `metricThreshold`: jobs that one worker takes.
@@ -18,19 +25,52 @@ const THRESHOLD: usize = 10;
 async fn a_scaled_object_follows_its_queue_to_two_replicas_and_to_none(cluster: &Cluster) {
     let redis = RedisServer::start().await;
     let foresail = Foresail::start(&cluster.logs, &config(&redis)).await;
-    let namespace = cluster.namespace("external-scaler-so").await;
-    cluster.apply(&namespace, &deployment()).await;
-    cluster.apply(&namespace, &scaled_object("external", &foresail.address(), THRESHOLD, 2)).await;
+    let trigger = Trigger { kind: "external", address: &foresail.address() };
+    let (_, replicas) = idle_worker(cluster, "external-scaler-so", &trigger, 2).await;
+    follows_the_queue(&redis, &replicas).await;
+}
+
+async fn a_pushed_scaled_object_follows_its_queue_to_three_replicas(cluster: &Cluster) {
+    let redis = RedisServer::start().await;
+    let foresail = Foresail::start(&cluster.logs, &config(&redis)).await;
+    let trigger = Trigger { kind: "external-push", address: &foresail.address() };
+    let (namespace, replicas) = idle_worker(cluster, "external-push", &trigger, 3).await;
+    follows_the_queue(&redis, &replicas).await;
+
+    // Theirs is 22.222 with a threshold of 6.111.
+    cluster.apply(&namespace, &trigger.scaled_object(6, 3)).await;
+    fill(&redis, 22).await;
+    replicas.until_wanted(3, Duration::from_mins(2)).await;
+}
+
+async fn a_keda_that_reads_integers_only_sees_the_same(cluster: &Cluster) {
+    let redis = RedisServer::start().await;
+    let foresail = Foresail::start(&cluster.logs, &config(&redis)).await;
+    let old = IntOnly::before(&foresail.address()).await;
+    let trigger = Trigger { kind: "external-push", address: old.address() };
+    let (_, replicas) = idle_worker(cluster, "external-push-old-proto", &trigger, 3).await;
+    follows_the_queue(&redis, &replicas).await;
+}
+
+/// A Deployment without replicas, and its `ScaledObject`.
+async fn idle_worker(cluster: &Cluster, name: &str, trigger: &Trigger<'_>, max: usize) -> (String, Replicas) {
+    let namespace = cluster.namespace(name).await;
+    cluster.apply(&namespace, DEPLOYMENT).await;
+    cluster.apply(&namespace, &trigger.scaled_object(THRESHOLD, max)).await;
     let replicas = Replicas::watch(cluster.client(), &namespace, "worker").await;
     replicas.until_wanted(0, Duration::from_mins(1)).await;
+    (namespace, replicas)
+}
 
-    fill(&redis, THRESHOLD).await;
+/// What all their tests of `ScaledObject`s do, with their deadlines.
+async fn follows_the_queue(redis: &RedisServer, replicas: &Replicas) {
+    fill(redis, THRESHOLD).await;
     replicas.until_wanted(1, Duration::from_mins(1)).await;
 
-    fill(&redis, 2 * THRESHOLD).await;
+    fill(redis, 2 * THRESHOLD).await;
     replicas.until_wanted(2, Duration::from_mins(2)).await;
 
-    fill(&redis, 0).await;
+    fill(redis, 0).await;
     replicas.until_wanted(0, Duration::from_mins(2)).await;
 }
 
@@ -64,8 +104,7 @@ policies:
     )
 }
 
-fn deployment() -> String {
-    r"
+const DEPLOYMENT: &str = "
 apiVersion: apps/v1
 kind: Deployment
 metadata: { name: worker }
@@ -75,14 +114,20 @@ spec:
   template:
     metadata: { labels: { app: worker } }
     spec: { containers: [{ name: worker, image: worker }] }
-"
-    .to_owned()
+";
+
+/// How KEDA reaches Foresail.
+struct Trigger<'a> {
+    kind: &'a str,
+    address: &'a str,
 }
 
-/// KEDA's own: polling 5 s, cooldown 10 s, idle 0, min 1.
-fn scaled_object(trigger: &str, address: &str, threshold: usize, max: usize) -> String {
-    format!(
-        r#"
+impl Trigger<'_> {
+    /// KEDA's own: polling 5 s, cooldown 10 s, idle 0, min 1.
+    fn scaled_object(&self, threshold: usize, max: usize) -> String {
+        let Self { kind, address } = self;
+        format!(
+            r#"
 apiVersion: keda.sh/v1alpha1
 kind: ScaledObject
 metadata: {{ name: worker }}
@@ -94,8 +139,9 @@ spec:
   minReplicaCount: 1
   maxReplicaCount: {max}
   triggers:
-    - type: {trigger}
+    - type: {kind}
       metadata: {{ scalerAddress: "{address}", layout: reliable, queue: work, slots: "{threshold}" }}
 "#
-    )
+        )
+    }
 }
