@@ -1,6 +1,7 @@
 //! What is tried on the stack. Each scenario reads as its own description, in its name and in its body.
 
 mod e2e;
+mod nodes;
 
 use std::{path::PathBuf, pin::Pin, sync::Arc};
 
@@ -14,7 +15,7 @@ use crate::{
 
 /// Every scenario, in reading order.
 pub(crate) fn all() -> Vec<Scenario> {
-    [e2e::scenarios()].into_iter().flatten().collect()
+    [e2e::scenarios(), nodes::scenarios()].into_iter().flatten().collect()
 }
 
 /// When a scenario runs.

@@ -6,7 +6,9 @@ pub(crate) mod pki;
 mod apiserver;
 mod controller_manager;
 mod etcd;
+mod karpenter;
 mod keda;
+mod kwok;
 mod scheduler;
 
 use std::{
@@ -33,6 +35,8 @@ pub(crate) struct Options {
     pub(crate) downscale_stabilization: Duration,
     /// Arguments of KEDA's operator besides those that it needs.
     pub(crate) keda_args: Vec<String>,
+    /// Whether Karpenter makes nodes, which kwok then keeps alive.
+    pub(crate) karpenter: bool,
 }
 
 impl Default for Options {
@@ -43,7 +47,25 @@ impl Default for Options {
             downscale_stabilization: Duration::from_secs(5),
             // KEDA writes a status for each object and poll; its default of 20 a second is for one cluster.
             keda_args: vec!["--kube-api-qps=200".to_owned(), "--kube-api-burst=400".to_owned()],
+            karpenter: false,
         }
+    }
+}
+
+impl Options {
+    /// Kubernetes and KEDA with their own defaults.
+    pub(crate) fn as_shipped() -> Self {
+        Self {
+            hpa_sync: Duration::from_secs(15),
+            downscale_stabilization: Duration::from_mins(5),
+            keda_args: Vec::new(),
+            karpenter: false,
+        }
+    }
+
+    /// Quick, and nodes come and go.
+    pub(crate) fn with_karpenter() -> Self {
+        Self { karpenter: true, ..Self::default() }
     }
 }
 
@@ -57,6 +79,7 @@ pub(crate) struct Stack {
     /// A scenario with a stack of its own may restart it.
     pub(crate) keda: Mutex<Keda>,
     // They go in this order, and their folder last.
+    _karpenter: Option<[Process; 2]>,
     _scheduler: Process,
     _controller_manager: Process,
     _api_server: Process,
@@ -79,11 +102,18 @@ impl Stack {
             scheduler::start(&place, &pki),
             keda::install(&client),
         );
-        let keda = keda::start(&place, &pki, options, &client).await;
+        let karpenter = async {
+            if !options.karpenter {
+                return None;
+            }
+            Some([karpenter::start(&place, &pki, &client).await, kwok::start(&place, &pki).await])
+        };
+        let (keda, karpenter) = tokio::join!(keda::start(&place, &pki, options, &client), karpenter);
         Self {
             client,
             kubeconfig: pki.kubeconfig("admin"),
             keda: Mutex::new(keda),
+            _karpenter: karpenter,
             _scheduler: scheduler,
             _controller_manager: controller_manager,
             _api_server: api_server,
