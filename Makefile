@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help test servers lint docs audit demo bench cluster-tools cluster-tools-all \
-	test-cluster test-cluster-all
+	cluster test-cluster test-cluster-all
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,6 +18,9 @@ cluster-tools: ## Kubernetes and KEDA as programs, built from Go modules (15 min
 
 cluster-tools-all: ## and what `make test-cluster-all` needs beyond: KEDA's client, Helm, kwok, Karpenter
 	@scripts/cluster-tools all
+
+cluster: cluster-tools ## Kubernetes, KEDA and Foresail on this machine, to try: until Ctrl-C
+	@cargo test --quiet --locked --test cluster -- up
 
 test-cluster: ## scenarios on real Kubernetes and KEDA, minutes; one of them: `make test-cluster ARGS=NAME`
 	cargo test --locked --test cluster -- $(ARGS)

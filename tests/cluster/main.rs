@@ -12,6 +12,7 @@ mod run;
 mod scenarios;
 mod stack;
 mod tools;
+mod up;
 
 #[path = "../serve/foresail.rs"]
 mod server;
@@ -23,7 +24,10 @@ use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
 
 fn main() -> ExitCode {
-    run::run()
+    match std::env::args().nth(1).as_deref() {
+        Some("up") => up::up(),
+        _ => run::run(),
+    }
 }
 
 /// Waits for Ctrl-C or SIGTERM.

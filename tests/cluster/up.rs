@@ -1,0 +1,145 @@
+//! `make cluster`: everything that a look at Foresail under real KEDA needs, until Ctrl-C.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::{Duration, Instant},
+};
+
+use tokio::runtime::Runtime;
+
+use crate::{
+    api::{self, Replicas},
+    foresail::Foresail,
+    interrupted,
+    stack::{Options, Stack},
+    support::redis::RedisServer,
+};
+
+/// Where the worker lives.
+const NAMESPACE: &str = "lab";
+
+pub(crate) fn up() -> ExitCode {
+    let runtime = Runtime::new().expect("a runtime can be made");
+    runtime.block_on(async {
+        tokio::select! {
+            () = everything() => {}
+            () = interrupted() => println!("\nTaking everything down."),
+        }
+    });
+    ExitCode::SUCCESS
+}
+
+async fn everything() {
+    println!("Starting Kubernetes and KEDA ...");
+    let started = Instant::now();
+    let stack = Stack::start(&Options::as_shipped()).await;
+    let redis = RedisServer::start().await;
+    let foresail = Foresail::start(&stack.logs(), &config(&redis)).await;
+    let namespace = format!("apiVersion: v1\nkind: Namespace\nmetadata: {{ name: {NAMESPACE} }}\n");
+    api::apply(&stack.client, NAMESPACE, &namespace).await;
+    api::apply(&stack.client, NAMESPACE, &worker(&foresail.address())).await;
+    let replicas = Replicas::watch(&stack.client, NAMESPACE, "worker").await;
+    replicas.until_wanted(0, Duration::from_mins(1)).await;
+    println!("{}", welcome(&stack, &redis, &foresail, started.elapsed()));
+    std::future::pending::<()>().await;
+}
+
+fn welcome(stack: &Stack, redis: &RedisServer, foresail: &Foresail, took: Duration) -> String {
+    let port = redis.port();
+    let enqueue = format!("redis-cli -p {port} lpush celery $(seq 20)");
+    let explain = format!(
+        "{} explain {NAMESPACE}/worker --http {}",
+        here(Path::new(env!("CARGO_BIN_EXE_foresail"))).display(),
+        foresail.url("")
+    );
+    format!(
+        "Up after {:.0} s: Kubernetes, KEDA, Foresail, a Redis with the queue `celery`, and a ScaledObject.\n\
+         Logs are in {}; Ctrl-C takes everything down.\n\n  \
+         export KUBECONFIG={}\n  \
+         {}\n  \
+         {}\n  \
+         {explain}\n\n\
+         The first watches the replicas, the second enqueues twenty jobs (and `del celery` in place of `lpush \
+         celery $(seq 20)` takes them away), the third says why there are as many replicas as there are.\n",
+        took.as_secs_f64(),
+        stack.logs().display(),
+        stack.kubeconfig.display(),
+        if_installed(
+            &format!("kubectl get hpa -n {NAMESPACE} --watch"),
+            "kubectl is not installed: https://kubernetes.io/docs/tasks/tools/",
+        ),
+        if_installed(&enqueue, "redis-cli is not installed: apt-get install redis-tools"),
+    )
+}
+
+/// The command, and what is to be done first where its program is missing.
+fn if_installed(command: &str, otherwise: &str) -> String {
+    let program = command.split(' ').next().unwrap_or(command);
+    let path = env::var_os("PATH").unwrap_or_default();
+    if env::split_paths(&path).any(|folder| folder.join(program).is_file()) {
+        command.to_owned()
+    } else {
+        format!("{command}     # {otherwise}")
+    }
+}
+
+/// As a path from where we stand, where it is below.
+fn here(path: &Path) -> PathBuf {
+    let folder = env::current_dir().unwrap_or_default();
+    path.strip_prefix(folder).unwrap_or(path).to_owned()
+}
+
+fn config(redis: &RedisServer) -> String {
+    format!(
+        r#"
+sources:
+  jobs:
+    redis: {{ host: 127.0.0.1, port: {} }}
+    namespaces: {{ {NAMESPACE}: ["*"] }}
+    layouts:
+      lists: {{ preset: redis-list, processing: "{{queue}}:busy" }}
+policies:
+  default: {{ keep_alive: 30s, tenant_may: {{ slots: any }} }}
+"#,
+        redis.port()
+    )
+}
+
+fn worker(address: &str) -> String {
+    format!(
+        r#"
+apiVersion: apps/v1
+kind: Deployment
+metadata: {{ name: worker }}
+spec:
+  replicas: 0
+  selector: {{ matchLabels: {{ app: worker }} }}
+  template:
+    metadata: {{ labels: {{ app: worker }} }}
+    spec: {{ containers: [{{ name: worker, image: worker }}] }}
+---
+apiVersion: keda.sh/v1alpha1
+kind: ScaledObject
+metadata: {{ name: worker }}
+spec:
+  scaleTargetRef: {{ name: worker }}
+  pollingInterval: 30
+  cooldownPeriod: 15
+  advanced:
+    horizontalPodAutoscalerConfig:
+      behavior:
+        scaleUp:
+          stabilizationWindowSeconds: 0
+          tolerance: "0"
+          policies: [{{ type: Pods, value: 1000, periodSeconds: 15 }}]
+        scaleDown:
+          stabilizationWindowSeconds: 0
+          tolerance: "0"
+  triggers:
+    - type: external-push
+      metadata: {{ scalerAddress: "{address}", queue: celery, slots: "2" }}
+"#
+    )
+}
