@@ -8,11 +8,14 @@
 
 mod api;
 mod foresail;
+mod jobs;
 mod run;
+mod runner;
 mod scenarios;
 mod stack;
 mod tools;
 mod up;
+mod worker;
 
 #[path = "../serve/foresail.rs"]
 mod server;
@@ -24,7 +27,9 @@ use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
 
 fn main() -> ExitCode {
-    match std::env::args().nth(1).as_deref() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.first().map(String::as_str) {
+        Some("worker") => worker::main(&arguments[1..]),
         Some("up") => up::up(),
         _ => run::run(),
     }

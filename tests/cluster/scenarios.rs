@@ -2,6 +2,7 @@
 
 mod e2e;
 mod nodes;
+mod runner;
 
 use std::{path::PathBuf, pin::Pin, sync::Arc};
 
@@ -10,12 +11,13 @@ use tokio::sync::Mutex;
 
 use crate::{
     api,
+    runner::Runner,
     stack::{Options, Stack},
 };
 
 /// Every scenario, in reading order.
 pub(crate) fn all() -> Vec<Scenario> {
-    [e2e::scenarios(), nodes::scenarios()].into_iter().flatten().collect()
+    [e2e::scenarios(), nodes::scenarios(), runner::scenarios()].into_iter().flatten().collect()
 }
 
 /// When a scenario runs.
@@ -84,6 +86,11 @@ impl Cluster {
         let name = api::create_namespace(self.client(), prefix).await;
         self.namespaces.lock().await.push(name.clone());
         name
+    }
+
+    /// What runs this stack's pods: real processes on fake nodes.
+    pub(crate) async fn runner(&self) -> &Runner {
+        self.stack.runner().await
     }
 
     /// Applies YAML text, many documents, in `namespace`.

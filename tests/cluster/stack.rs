@@ -13,6 +13,7 @@ mod scheduler;
 
 use std::{
     fs,
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::Command,
     time::Duration,
@@ -20,11 +21,17 @@ use std::{
 
 use kube::Client;
 use tempfile::TempDir;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OnceCell};
 
 pub(crate) use self::apiserver::http_get;
 use self::{etcd::Etcd, keda::Keda, pki::Pki};
-use crate::support::process::Process;
+use crate::{
+    runner::{self, Program, Runner},
+    support::process::Process,
+};
+
+/// The image of Foresail in the chart, whatever its tag.
+pub(crate) const FORESAIL_IMAGE: &str = "foresail";
 
 /// What a stack is started with.
 #[derive(Debug, Clone)]
@@ -79,11 +86,13 @@ pub(crate) struct Stack {
     /// A scenario with a stack of its own may restart it.
     pub(crate) keda: Mutex<Keda>,
     // They go in this order, and their folder last.
+    runner: OnceCell<Runner>,
     _karpenter: Option<[Process; 2]>,
     _scheduler: Process,
     _controller_manager: Process,
     _api_server: Process,
     _etcd: Etcd,
+    api_server: SocketAddr,
     place: Place,
     folder: TempDir,
 }
@@ -96,7 +105,8 @@ impl Stack {
         let place = Place::new(folder.path());
         let pki = Pki::generate(&folder.path().join("pki"));
         let etcd = etcd::start(&place).await;
-        let (api_server, client) = apiserver::start(&place, &pki, &etcd).await;
+        let api_server = apiserver::start(&place, &pki, &etcd).await;
+        let client = api_server.client.clone();
         let (controller_manager, scheduler, ()) = tokio::join!(
             controller_manager::start(&place, &pki, options),
             scheduler::start(&place, &pki),
@@ -113,10 +123,12 @@ impl Stack {
             client,
             kubeconfig: pki.kubeconfig("admin"),
             keda: Mutex::new(keda),
+            runner: OnceCell::new(),
+            api_server: api_server.address,
             _karpenter: karpenter,
             _scheduler: scheduler,
             _controller_manager: controller_manager,
-            _api_server: api_server,
+            _api_server: api_server.process,
             _etcd: etcd,
             place,
             folder,
@@ -126,6 +138,18 @@ impl Stack {
     /// Where every process of the stack logs, and every scenario in a folder of its name.
     pub(crate) fn logs(&self) -> PathBuf {
         self.place.logs()
+    }
+
+    /// What runs the pods of scenarios that want real ones; started for the first who asks.
+    pub(crate) async fn runner(&self) -> &Runner {
+        let start = async || {
+            let mut options = runner::Options::new(self.place.folder.join("runner"), self.api_server)
+                .image(FORESAIL_IMAGE, Program::foresail());
+            // What a kubelet spreads over minutes shall happen in a scenario.
+            options.restart_backoff = Duration::from_secs(1);
+            Runner::start(self.client.clone(), options).await
+        };
+        self.runner.get_or_init(start).await
     }
 
     /// For an end without drops: the processes go with this one.

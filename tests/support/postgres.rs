@@ -15,7 +15,9 @@ use tempfile::TempDir;
 
 use super::{
     certificates::{CertificateFiles, Certificates},
-    process::{Process, binary, free_port, give_away, run, temp_dir, unprivileged, unprivileged_command},
+    process::{
+        Process, binary, free_port, give_away, run, signal, temp_dir, unprivileged, unprivileged_command,
+    },
 };
 
 /// One Postgres on 127.0.0.1, with a cluster of its own. The superuser is `postgres`; nobody needs a password
@@ -408,9 +410,4 @@ fn children_of(parent: u32) -> Vec<u32> {
             (its_parent == parent).then_some(id)
         })
         .collect()
-}
-
-/// To a child that may have ended meanwhile.
-fn signal(id: u32, signal: &str) {
-    let _ = Command::new("sh").args(["-c", &format!("kill -s {signal} -- {id} 2>/dev/null")]).status();
 }

@@ -278,6 +278,16 @@ impl Watcher {
     }
 }
 
+/// Sends a signal, named as `kill -s` names it, to one process; nothing where it is gone.
+pub fn signal(id: u32, signal: &str) {
+    let _ = Command::new("sh").args(["-c", &format!("kill -s {signal} -- {id} 2>/dev/null")]).status();
+}
+
+/// As [`signal`], to all processes of a group.
+pub fn signal_group(group: u32, signal: &str) {
+    let _ = Command::new("sh").args(["-c", &format!("kill -s {signal} -- -{group} 2>/dev/null")]).status();
+}
+
 fn send(signal: &str, target: &str) {
     let _ = run(Command::new("sh").args(["-c", &format!("kill -s {signal} -- {target}")]));
 }

@@ -1,6 +1,6 @@
 //! The API server: RBAC, tokens from a file, aggregation for KEDA's metrics.
 
-use std::process::Command;
+use std::{net::SocketAddr, process::Command};
 
 use kube::{
     Client, Config,
@@ -17,8 +17,16 @@ use crate::{
     tools::tool,
 };
 
-/// Starts it, writes the kubeconfigs and gives the administrator's client.
-pub(super) async fn start(place: &Place, pki: &Pki, etcd: &Etcd) -> (Process, Client) {
+/// A running API server.
+pub(super) struct ApiServer {
+    pub(super) process: Process,
+    pub(super) address: SocketAddr,
+    /// The administrator's.
+    pub(super) client: Client,
+}
+
+/// Starts it, and writes the kubeconfigs.
+pub(super) async fn start(place: &Place, pki: &Pki, etcd: &Etcd) -> ApiServer {
     let port = free_port();
     let file = |name: &str| pki.file(name).display().to_string();
     let mut command = Command::new(tool("kube-apiserver"));
@@ -54,7 +62,7 @@ pub(super) async fn start(place: &Place, pki: &Pki, etcd: &Etcd) -> (Process, Cl
         .expect("the kubeconfig is whole");
     let client = Client::try_from(config).expect("the kubeconfig makes a client");
     process.until_ready_within(place.patience, async || is_ready(&client).await).await;
-    (process, client)
+    ApiServer { process, address: ([127, 0, 0, 1], port).into(), client }
 }
 
 async fn is_ready(client: &Client) -> bool {

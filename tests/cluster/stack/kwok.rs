@@ -7,12 +7,10 @@ use serde_json::{Value, json};
 use super::{Place, pki::Pki};
 use crate::{
     api,
+    runner::RUN,
     support::process::{Process, free_port},
     tools::{crds, tool},
 };
-
-/// Pods with this annotation have a process of their own, and are none of kwok's business.
-const RUN: &str = "runner.foresail.invalid/run";
 
 pub(super) async fn start(place: &Place, pki: &Pki) -> Process {
     let stages: String = crds("kwok")
@@ -36,7 +34,7 @@ pub(super) async fn start(place: &Place, pki: &Pki) -> Process {
     process
 }
 
-/// The stage for pods but those that are [`RUN`].
+/// The stage for pods but those with [`RUN`]: they have a process of their own, and are none of kwok's business.
 fn without_run_pods(mut stage: Value) -> Value {
     if stage["spec"]["resourceRef"]["kind"] == "Pod" {
         let none = json!({ "key": format!(".metadata.annotations[\"{RUN}\"]"), "operator": "DoesNotExist" });

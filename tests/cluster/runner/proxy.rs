@@ -1,0 +1,179 @@
+//! What kube-proxy is to a `ClusterIP`: one address, and behind it the pods that are Ready.
+//!
+//! It follows pods, not `EndpointSlices`, which may not hold loopback addresses.
+
+use std::{
+    collections::HashMap,
+    net::{Ipv4Addr, SocketAddr, SocketAddrV4},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use futures_util::StreamExt as _;
+use k8s_openapi::{
+    api::core::v1::{Pod, Service, ServicePort},
+    apimachinery::pkg::util::intstr::IntOrString,
+};
+use kube::{
+    Api, Client, ResourceExt as _,
+    runtime::{WatchStreamExt as _, watcher},
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::watch,
+    task::JoinSet,
+};
+
+use super::{address::Address, probe::number};
+
+/// For a pod that does not answer at all; a kube-proxy leaves that to the kernel.
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// Passes connections on until it is dropped; then they break.
+#[derive(Debug)]
+pub(crate) struct ServiceProxy {
+    address: SocketAddr,
+    ready: watch::Receiver<Vec<SocketAddr>>,
+    _host: Address,
+    _tasks: JoinSet<()>,
+}
+
+impl ServiceProxy {
+    /// Listens for `port` (its name or number) of a Service that has a selector. Panics where there is no such
+    /// Service or port.
+    pub(crate) async fn start(client: Client, namespace: &str, service: &str, port: &str) -> Self {
+        let services: Api<Service> = Api::namespaced(client.clone(), namespace);
+        let found = services.get(service).await;
+        let found = found.unwrap_or_else(|error| panic!("Service {namespace}/{service}: {error}"));
+        let spec = found.spec.unwrap_or_default();
+        let selector = spec.selector.unwrap_or_default();
+        assert!(!selector.is_empty(), "Service {namespace}/{service} selects no pods");
+        let asked = |it: &ServicePort| it.name.as_deref() == Some(port) || it.port.to_string() == port;
+        let ports = spec.ports.unwrap_or_default();
+        let port = ports.iter().find(|it| asked(it));
+        let port =
+            port.unwrap_or_else(|| panic!("Service {namespace}/{service} has no such port: {ports:?}"));
+        let target = port.target_port.clone().unwrap_or(IntOrString::Int(port.port));
+
+        let host = Address::take();
+        let number = u16::try_from(port.port).expect("the API server checks port numbers");
+        let listener = TcpListener::bind((host.get(), number)).await;
+        let listener = listener.unwrap_or_else(|error| panic!("port {number} of {}: {error}", host.get()));
+        let address = listener.local_addr().expect("it is bound");
+
+        let labels: Vec<String> = selector.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let pods = watcher::Config::default().labels(&labels.join(","));
+        let (tell, ready) = watch::channel(Vec::new());
+        let mut tasks = JoinSet::new();
+        tasks.spawn(follow(Api::namespaced(client, namespace), pods, target, tell));
+        tasks.spawn(accept(listener, ready.clone()));
+        Self { address, ready, _host: host, _tasks: tasks }
+    }
+
+    /// Where the Service is reached: for a `scalerAddress`, say.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The pods that new connections go to, now.
+    pub(crate) fn ready(&self) -> Vec<SocketAddr> {
+        self.ready.borrow().clone()
+    }
+
+    /// Waits until `count` pods are ready to be connected to.
+    pub(crate) async fn until_ready(&self, count: usize, deadline: Duration) {
+        let mut ready = self.ready.clone();
+        let waited = tokio::time::timeout(deadline, ready.wait_for(|ready| ready.len() == count)).await;
+        assert!(
+            waited.is_ok(),
+            "waited {deadline:?} in vain until {count} pods are behind {}: {:?}",
+            self.address,
+            self.ready()
+        );
+    }
+}
+
+/// Keeps the list of pods up to date.
+async fn follow(
+    pods: Api<Pod>,
+    selected: watcher::Config,
+    target: IntOrString,
+    tell: watch::Sender<Vec<SocketAddr>>,
+) {
+    let mut events = std::pin::pin!(watcher(pods, selected).default_backoff());
+    let mut known: HashMap<String, SocketAddr> = HashMap::new();
+    let mut listing = false;
+    while let Some(event) = events.next().await {
+        match event {
+            Ok(watcher::Event::Apply(pod) | watcher::Event::InitApply(pod)) => {
+                match endpoint(&pod, &target) {
+                    Some(endpoint) => known.insert(pod.name_any(), endpoint),
+                    None => known.remove(&pod.name_any()),
+                };
+            }
+            Ok(watcher::Event::Delete(pod)) => {
+                known.remove(&pod.name_any());
+            }
+            Ok(watcher::Event::Init) => {
+                listing = true;
+                known.clear();
+            }
+            Ok(watcher::Event::InitDone) => listing = false,
+            Err(error) => eprintln!("service proxy: the watch of pods broke: {error}"),
+        }
+        if !listing {
+            let mut ready: Vec<SocketAddr> = known.values().copied().collect();
+            ready.sort();
+            tell.send_if_modified(|told| {
+                let news = *told != ready;
+                *told = ready;
+                news
+            });
+        }
+    }
+}
+
+fn endpoint(pod: &Pod, target: &IntOrString) -> Option<SocketAddr> {
+    let status = pod.status.as_ref()?;
+    let ready = |it: &k8s_openapi::api::core::v1::PodCondition| it.type_ == "Ready" && it.status == "True";
+    let takes = status.conditions.iter().flatten().any(ready) && pod.metadata.deletion_timestamp.is_none();
+    let address: Ipv4Addr = status.pod_ip.as_ref()?.parse().ok()?;
+    let container = pod.spec.as_ref()?.containers.first()?;
+    let port = number(target, container).ok()?;
+    takes.then(|| SocketAddrV4::new(address, port).into())
+}
+
+async fn accept(listener: TcpListener, ready: watch::Receiver<Vec<SocketAddr>>) {
+    let next = Arc::new(AtomicUsize::new(0));
+    let mut connections = JoinSet::new();
+    loop {
+        let Ok((client, _)) = listener.accept().await else { continue };
+        while connections.try_join_next().is_some() {}
+        let endpoints = ready.borrow().clone();
+        connections.spawn(pass(client, endpoints, Arc::clone(&next)));
+    }
+}
+
+/// Passes one connection on to one pod, for as long as both sides hold it.
+async fn pass(mut client: TcpStream, endpoints: Vec<SocketAddr>, next: Arc<AtomicUsize>) {
+    let _ = client.set_nodelay(true);
+    let turn = next.fetch_add(1, Ordering::Relaxed);
+    let pod = match endpoints.get(turn % endpoints.len().max(1)) {
+        Some(pod) => tokio::time::timeout(CONNECT, TcpStream::connect(pod)).await.ok().and_then(Result::ok),
+        None => None,
+    };
+    let broken = match pod {
+        Some(mut pod) => {
+            let _ = pod.set_nodelay(true);
+            tokio::io::copy_bidirectional(&mut client, &mut pod).await.is_err()
+        }
+        None => true,
+    };
+    if broken {
+        // A reset, as the kernel answers for a pod that is not there.
+        let _ = client.set_zero_linger();
+    }
+}
