@@ -9,6 +9,7 @@
 mod api;
 mod foresail;
 mod jobs;
+mod mirror;
 mod run;
 mod runner;
 mod scenarios;
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.first().map(String::as_str) {
         Some("worker") => worker::main(&arguments[1..]),
+        Some("mirror") => mirror::main(&arguments[1..]),
         Some("up") => up::up(),
         _ => run::run(),
     }

@@ -56,6 +56,9 @@ pub(crate) const RUN: &str = "runner.foresail.invalid/run";
 /// Image of the worker ([`crate::worker`]).
 pub(crate) const WORKER_IMAGE: &str = "foresail-worker:test";
 
+/// Image of the program that shows what it was started with ([`crate::mirror`]).
+pub(crate) const MIRROR_IMAGE: &str = "foresail-mirror:test";
+
 /// What [`Runner::start`] does.
 #[derive(Debug)]
 pub(crate) struct Options {
@@ -71,13 +74,15 @@ pub(crate) struct Options {
     pub(crate) restart_backoff: Duration,
 }
 
-/// An image: one program, with nothing beside it.
+/// An image: one program, and nearly nothing beside it.
 #[derive(Debug, Clone)]
 pub(crate) struct Program {
     /// On this machine.
     pub(crate) file: PathBuf,
     /// Where it stands in the container. Not below /usr, which is this machine's.
     pub(crate) path: PathBuf,
+    /// Files that stand in the image where they stand on this machine; those that are here.
+    pub(crate) files: Vec<PathBuf>,
     /// Arguments that stand before those of the pod: the rest of the image's entry point.
     pub(crate) arguments: Vec<String>,
     /// The image's user and group.
@@ -87,11 +92,24 @@ pub(crate) struct Program {
 }
 
 impl Program {
+    /// This program itself, with a first argument.
+    fn own(argument: &str) -> Self {
+        Self {
+            file: std::env::current_exe().expect("a running program has a file"),
+            path: "/cluster".into(),
+            files: Vec::new(),
+            arguments: vec![argument.to_owned()],
+            user: (65532, 65532),
+            ready_mark: None,
+        }
+    }
+
     /// Foresail, as its image has it.
     pub(crate) fn foresail() -> Self {
         Self {
             file: env!("CARGO_BIN_EXE_foresail").into(),
             path: "/foresail".into(),
+            files: vec!["/etc/ssl/certs/ca-certificates.crt".into()],
             arguments: Vec::new(),
             user: (65532, 65532),
             ready_mark: None,
@@ -129,20 +147,15 @@ struct Shared {
 }
 
 impl Options {
-    /// Three nodes, and the worker's image.
+    /// Three nodes, and the images that are in this program.
     pub(crate) fn new(folder: PathBuf, api_server: SocketAddr) -> Self {
-        let worker = Program {
-            file: std::env::current_exe().expect("a running program has a file"),
-            path: "/cluster".into(),
-            arguments: vec!["worker".to_owned()],
-            user: (65532, 65532),
-            ready_mark: Some(worker::READY_MARK.to_owned()),
-        };
+        let worker = Program { ready_mark: Some(worker::READY_MARK.to_owned()), ..Program::own("worker") };
+        let images = [(WORKER_IMAGE, worker), (MIRROR_IMAGE, Program::own("mirror"))];
         Self {
             folder,
             api_server,
             nodes: (1..=3).map(|number| FakeNode::named(&format!("node-{number}"))).collect(),
-            images: BTreeMap::from([(WORKER_IMAGE.to_owned(), worker)]),
+            images: images.map(|(name, program)| (name.to_owned(), program)).into(),
             restart_backoff: Duration::from_secs(10),
         }
     }
@@ -202,6 +215,13 @@ impl Runner {
     }
 }
 
+impl Drop for Runner {
+    fn drop(&mut self) {
+        // What waits for the processes holds the rest, so that this alone would not go.
+        self.shared.reaper.end();
+    }
+}
+
 impl Shared {
     fn log_file(&self, namespace: &str, pod: &str) -> PathBuf {
         self.options.folder.join("logs").join(format!("{namespace}_{pod}.log"))
@@ -209,6 +229,7 @@ impl Shared {
 
     fn program(&self, image: &str) -> Option<&Program> {
         let images = &self.options.images;
+        let image = image.split('@').next().unwrap_or(image);
         let untagged = || image.rsplit_once(':').and_then(|(name, _)| images.get(name));
         images.get(image).or_else(untagged)
     }

@@ -100,6 +100,11 @@ impl Container {
                 read_only: true,
             },
         ];
+        mounts.extend(program.files.iter().filter(|file| file.exists()).map(|file| Mount {
+            source: file.clone(),
+            target: file.display().to_string(),
+            read_only: true,
+        }));
         mounts.extend(volumes.mounts(spec.volume_mounts.as_deref().unwrap_or_default())?);
 
         let context = spec.security_context.as_ref();

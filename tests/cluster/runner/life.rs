@@ -143,7 +143,7 @@ impl Life {
 
         let folder = self.folder.join("volumes");
         let client = self.shared.client.clone();
-        let mut volumes = Volumes::new(client, Arc::clone(&pod), self.address.get(), &folder);
+        let mut volumes = Volumes::new(client, Arc::clone(&pod), &folder);
         volumes.write().await?;
         let container =
             Container::start(&self.shared, &pod, &plan, &volumes, self.address.get(), &self.folder).await?;

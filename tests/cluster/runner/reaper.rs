@@ -50,6 +50,12 @@ impl Reaper {
         self.tell("drop", group);
     }
 
+    /// Kills what is left, now.
+    pub(super) fn end(&self) {
+        self.pipe.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let _ = self.shell.lock().unwrap_or_else(PoisonError::into_inner).wait();
+    }
+
     fn tell(&self, what: &str, group: u32) {
         if let Some(pipe) = self.pipe.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
             // It lives as long as we do; where it was killed, the pods outlive a crash of ours: no more.
@@ -60,7 +66,6 @@ impl Reaper {
 
 impl Drop for Reaper {
     fn drop(&mut self) {
-        self.pipe.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let _ = self.shell.lock().unwrap_or_else(PoisonError::into_inner).wait();
+        self.end();
     }
 }

@@ -4,7 +4,6 @@
 use std::{
     collections::BTreeMap,
     fs,
-    net::Ipv4Addr,
     os::unix::fs::{PermissionsExt as _, symlink},
     path::{Component, Path, PathBuf},
     sync::Arc,
@@ -44,15 +43,14 @@ type Files = BTreeMap<String, (Vec<u8>, i32)>;
 pub(super) struct Volumes {
     client: Client,
     pod: Arc<Pod>,
-    address: Ipv4Addr,
     folder: PathBuf,
     written: BTreeMap<String, Files>,
 }
 
 impl Volumes {
-    /// Below `folder`, for a pod with `address`.
-    pub(super) fn new(client: Client, pod: Arc<Pod>, address: Ipv4Addr, folder: &Path) -> Self {
-        Self { client, pod, address, folder: folder.to_owned(), written: BTreeMap::new() }
+    /// Below `folder`.
+    pub(super) fn new(client: Client, pod: Arc<Pod>, folder: &Path) -> Self {
+        Self { client, pod, folder: folder.to_owned(), written: BTreeMap::new() }
     }
 
     /// Writes what has changed.
@@ -179,8 +177,6 @@ impl Volumes {
         }
     }
 
-    /// Without modes and choice. `0.0.0.0:` becomes the pod's own address: all pods are on one machine here, and
-    /// what listens on every address would stand in the other pods' way.
     async fn config_map(
         &self,
         name: &str,
@@ -188,11 +184,12 @@ impl Volumes {
     ) -> Result<BTreeMap<String, Vec<u8>>, Refusal> {
         match self.api::<ConfigMap>().get_opt(name).await? {
             Some(map) => {
-                let own = format!("{}:", self.address);
                 let text = map.data.unwrap_or_default().into_iter();
-                let text = text.map(|(key, value)| (key, value.replace("0.0.0.0:", &own).into_bytes()));
                 let binary = map.binary_data.unwrap_or_default().into_iter();
-                Ok(text.chain(binary.map(|(key, value)| (key, value.0))).collect())
+                Ok(text
+                    .map(|(key, value)| (key, value.into_bytes()))
+                    .chain(binary.map(|(key, value)| (key, value.0)))
+                    .collect())
             }
             None if optional == Some(true) => Ok(BTreeMap::new()),
             None => Err(Refusal::missing(&format!("configmap {name}"))),

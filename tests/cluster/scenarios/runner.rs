@@ -1,4 +1,6 @@
-//! The runner itself: what it makes of a pod is what a kubelet makes of it.
+//! The runner itself, by its workers: what it makes of a pod is what a kubelet makes of it.
+
+mod pods;
 
 use std::time::Duration;
 
@@ -17,12 +19,14 @@ use crate::{
 };
 
 pub(super) fn scenarios() -> Vec<Scenario> {
-    scenarios![Ci:
+    let mut all = scenarios![Ci:
         runner::a_deployment_of_workers_gets_ready_and_runs_each_job_once,
         runner::a_deleted_worker_finishes_its_job_within_its_grace_period,
         runner::a_worker_that_hangs_is_killed_after_its_grace_period,
         runner::the_pods_of_a_job_take_one_job_each_from_postgres,
-    ]
+    ];
+    all.extend(pods::scenarios());
+    all
 }
 
 const SOON: Duration = Duration::from_secs(20);
