@@ -70,6 +70,11 @@ impl Bench {
         self
     }
 
+    /// Four pods that are Ready.
+    fn pods(&mut self) -> &mut Self {
+        ["md-1", "md-2", "md-3", "md-4"].into_iter().fold(self, |bench, name| bench.pod(name, true, false))
+    }
+
     fn see(&mut self, sight: Sight) -> &mut Self {
         self.engine.see(self.fold.take_news(), sight, self.now);
         while let Ok(entry) = self.news.try_recv() {
@@ -125,7 +130,7 @@ fn nothing() -> Sample {
 #[test]
 fn a_trigger_seen_in_kubernetes_is_a_ref_that_starts_from_the_replicas_that_are_there() {
     let mut bench = Bench::new();
-    bench.object(&json!({ "queue": "md" })).see(Sight::Clear).sample(&nothing());
+    bench.object(&json!({ "queue": "md" })).pods().see(Sight::Clear).sample(&nothing());
     let row = bench.row();
     assert_eq!(row.entry.caller(), Caller::Cluster);
     assert_eq!((row.answer.unwrap().target, row.entry.last_asked()), (4, None));
@@ -155,7 +160,7 @@ fn before_the_first_list_a_ref_without_a_target_waits_for_half_a_minute_and_no_l
 #[test]
 fn an_edited_trigger_keeps_the_target_and_the_old_one_expires() {
     let mut bench = Bench::new();
-    bench.object(&json!({ "queue": "md" })).see(Sight::Clear).sample(&nothing());
+    bench.object(&json!({ "queue": "md" })).pods().see(Sight::Clear).sample(&nothing());
     assert_eq!(bench.target(), 4);
     bench.object(&json!({ "queue": "md", "policy": "default" })).see(Sight::Clear);
     bench.engine.tick(bench.now);
