@@ -2,6 +2,7 @@
 
 mod e2e;
 mod nodes;
+mod workloads;
 
 use std::{path::PathBuf, pin::Pin, sync::Arc};
 
@@ -15,7 +16,7 @@ use crate::{
 
 /// Every scenario, in reading order.
 pub(crate) fn all() -> Vec<Scenario> {
-    [e2e::scenarios(), nodes::scenarios()].into_iter().flatten().collect()
+    [e2e::scenarios(), workloads::scenarios(), nodes::scenarios()].into_iter().flatten().collect()
 }
 
 /// When a scenario runs.
