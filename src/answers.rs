@@ -11,7 +11,11 @@ use crate::{
     refs::{RefEntry, RefError},
     series::{KnownQueue, QueueView, Unseen},
     sizing::{Decision, Undecided},
+    workloads::{Sight, Sighting},
 };
+
+/// The trap of a trigger that is answered INVALID_ARGUMENT.
+const WRONG_METADATA: &str = "wrong-metadata";
 
 /// What one tick found; immutable once it is published.
 #[derive(Debug, Default)]
@@ -24,6 +28,28 @@ pub struct Table {
     pub rows: Vec<Option<Row>>,
     /// A row a queue.
     pub queues: Vec<QueueRow>,
+    /// How much of Kubernetes can be seen; `None` where it is not watched.
+    pub sight: Option<Sight>,
+    /// A row an object in Kubernetes that refers to this Foresail.
+    pub objects: Arc<[ObjectRow]>,
+}
+
+/// An object that was seen in Kubernetes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ObjectRow {
+    /// The newest sighting of it.
+    pub sighting: Arc<Sighting>,
+    /// What is wrong with its triggers' metadata.
+    pub faults: Vec<RefError>,
+}
+
+impl ObjectRow {
+    /// Names and words of what stands in the way in this object.
+    pub fn traps(&self) -> impl Iterator<Item = (&'static str, String)> {
+        let found = self.sighting.object.iter().flat_map(|object| &object.traps);
+        let faults = self.faults.iter().map(|fault| (WRONG_METADATA, fault.to_string()));
+        found.map(|trap| (trap.name, trap.what.to_owned())).chain(faults)
+    }
 }
 
 /// What one ref is answered.
@@ -35,6 +61,8 @@ pub struct Row {
     pub answer: Result<Decision, NoAnswer>,
     /// How often the ref has turned from inactive to active up to this table.
     pub activations: u64,
+    /// What it scales, as it was seen last; `None` while that is unknown.
+    pub sighting: Option<Arc<Sighting>>,
 }
 
 /// What is known of one queue.

@@ -33,6 +33,8 @@ pub struct Config {
     pub sources: BTreeMap<String, SourceConfig>,
     /// The policies, by name; there is always a `default`.
     pub policies: BTreeMap<String, PolicyConfig>,
+    /// Where Kubernetes is watched; not at all where absent.
+    pub kubernetes: Option<KubernetesConfig>,
     /// What holds in an incident; the first that fits a ref wins.
     pub overrides: Vec<Override>,
 }
@@ -67,6 +69,17 @@ pub struct ServerTls {
 pub struct HttpConfig {
     /// Address and port.
     pub listen: SocketAddr,
+}
+
+/// What is watched in Kubernetes; all of it is only read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KubernetesConfig {
+    /// The `scalerAddress` values of triggers that mean this Foresail, in lower case; at least one.
+    pub addresses: Vec<String>,
+    /// Namespaces that are watched; all where empty.
+    pub namespaces: Vec<String>,
+    /// Whose cluster; in a pod the cluster that it runs in where absent, else what `KUBECONFIG` says.
+    pub kubeconfig: Option<PathBuf>,
 }
 
 /// One line of `override`.

@@ -1,6 +1,7 @@
 //! The tick: samples in, decisions out, one table published. The only writer of queue and ref state.
 
 mod active;
+mod cluster;
 mod faults;
 mod queues;
 mod run;
@@ -16,17 +17,22 @@ use tokio::sync::watch;
 
 use self::{
     active::{ActiveRef, Activity},
+    cluster::Cluster,
     faults::Faults,
     queues::{Queue, Queues},
 };
 use crate::{
     answers::{Answers, QueueRow, Row, Table},
-    config::{Config, source::SourceConfig},
+    config::{
+        Config,
+        source::{SourceConfig, WorkloadName},
+    },
     refs::{self, Caller, RefEntry, RefKey, RefSpec, Refs},
     sampler::{Interest, Reading, Wish},
     series::{KnownQueue, QueueKey, QueueRules, Sample, Series},
-    sizing::RefState,
+    sizing::{Mode, RefState},
     source::{Identity, LayoutIndex, Wanted},
+    workloads::{Crew, News, SCALED_JOB, SCALED_OBJECT, Sight, Sighting, call_roll},
 };
 
 /// Seconds between two looks for refs that nobody asks for any more.
@@ -45,6 +51,7 @@ pub struct Engine {
     active: Vec<Option<ActiveRef>>,
     interest: BTreeMap<String, watch::Sender<Interest>>,
     identities: HashMap<String, Identity>,
+    cluster: Cluster,
     tick: u64,
     expired_at: f64,
     /// The table before the newest, to be filled again without allocating.
@@ -57,6 +64,7 @@ impl Engine {
     /// An engine that knows no queue yet.
     pub fn new(config: Arc<Config>, refs: Arc<Refs>, answers: Arc<Answers>) -> Self {
         let mut engine = Self {
+            cluster: Cluster::new(config.kubernetes.is_some()),
             config,
             refs,
             answers,
@@ -140,13 +148,15 @@ impl Engine {
         match result {
             Ok(batch) => {
                 self.note_identity(&source, at, batch.identity);
+                let mut crews = self.crews(&batch.samples);
                 for (wish, sample) in interest.queues.iter().zip(batch.samples) {
-                    awaited |= self.absorb_one(&wish.queue, at, sample, Some(&mut faults));
+                    let crew = crews.remove(&wish.queue.index.at());
+                    awaited |= self.absorb_one(&wish.queue, at, sample, crew, Some(&mut faults));
                 }
             }
             Err(error) => {
                 for wish in &interest.queues {
-                    awaited |= self.absorb_one(&wish.queue, at, Err(error.clone()), None);
+                    awaited |= self.absorb_one(&wish.queue, at, Err(error.clone()), None, None);
                 }
             }
         }
@@ -154,8 +164,26 @@ impl Engine {
         awaited
     }
 
+    /// Takes in what has changed in Kubernetes. Returns whether somebody waits for it: it was listed for
+    /// the first time.
+    pub fn see(&mut self, news: News, sight: Sight, now: f64) -> bool {
+        let first = self.cluster.look(sight);
+        for name in &news.gone {
+            self.cluster.forget(name, &self.refs);
+        }
+        for sighting in &news.seen {
+            self.cluster.note(sighting, &self.config, &self.refs, now);
+        }
+        for active in self.active.iter_mut().flatten() {
+            active.sighting = self.cluster.sighting(&active.object);
+        }
+        self.cluster.publish();
+        first
+    }
+
     /// Decides for every ref and publishes the table.
     pub fn tick(&mut self, now: f64) {
+        self.cluster.begin(now);
         if now - self.expired_at >= EXPIRE_EVERY {
             self.expired_at = now;
             self.expire(now);
@@ -176,6 +204,7 @@ impl Engine {
         self.open_sources();
         // First, since on whose word a ref is kept says what it may use.
         self.keep_watched(now);
+        self.cluster.resolve_anew(&self.config, &self.refs, now);
         for row in 0..self.active.len() {
             let Some(mut active) = self.active[row].take() else { continue };
             let spec =
@@ -234,7 +263,9 @@ impl Engine {
     ) -> ActiveRef {
         let queue = spec.as_ref().ok().and_then(|spec| self.claim(spec));
         let pin = self.config.pin_for(&entry.key.namespace, &entry.key.name);
-        ActiveRef::new(entry, spec, queue, pin, state, activity)
+        let object = object(&self.config, &entry, spec.as_ref().ok());
+        let sighting = self.cluster.sighting(&object);
+        ActiveRef::new(entry, spec, queue, pin, state, activity, object, sighting)
     }
 
     /// Finds or adds a ref's queue and counts the ref.
@@ -256,19 +287,21 @@ impl Engine {
         known: &Arc<KnownQueue>,
         at: f64,
         sample: Result<Sample, Arc<str>>,
+        crews: Option<Crews>,
         faults: Option<&mut Faults>,
     ) -> bool {
         let Some(queue) = self.queues.get_mut(known) else { return false };
         let first = !std::mem::replace(&mut queue.read, true);
         match sample {
-            Ok(sample) => {
+            Ok(mut sample) => {
                 queue.error = None;
                 if let Some(faults) = faults {
                     faults.ended += usize::from(std::mem::take(&mut queue.own_fault));
                 }
                 let has_work = sample.work().is_some_and(|work| work > 0);
                 let awaited = first || has_work && !self.series.has_work(known.index);
-                self.series.intake(known.index, at, &sample, 0);
+                let draining = crews.map_or(0, |crews| crews.call_roll(&mut sample, at));
+                self.series.intake(known.index, at, &sample, draining);
                 awaited
             }
             Err(error) => {
@@ -280,6 +313,24 @@ impl Engine {
                 first
             }
         }
+    }
+
+    /// By queue, the pods of all refs that ask for it; nothing where no sample names a worker.
+    fn crews(&self, samples: &[Result<Sample, Arc<str>>]) -> HashMap<usize, Crews> {
+        let mut crews: HashMap<usize, Crews> = HashMap::new();
+        let named = samples.iter().flatten().any(|sample| sample.holders.as_ref().is_some_and(|all| !all.is_empty()));
+        if !named || self.cluster.sight() != Some(Sight::Clear) {
+            return crews;
+        }
+        for active in self.active.iter().flatten() {
+            let Some(queue) = &active.queue else { continue };
+            let crews = crews.entry(queue.index.at()).or_default();
+            match &active.sighting {
+                Some(sighting) => crews.in_view.push(sighting.clone()),
+                None => crews.out_of_view = true,
+            }
+        }
+        crews
     }
 
     fn expire(&mut self, now: f64) {
@@ -325,7 +376,7 @@ impl Engine {
                 *row = None;
                 continue;
             };
-            let answer = active.decide(now, &self.series, &self.queues);
+            let answer = active.decide(now, &self.series, &self.queues, &self.cluster);
             // Not knowing changes nothing: coming back active is no new activation.
             if let Ok(decision) = &answer {
                 if decision.active() && !active.activity.active {
@@ -333,17 +384,24 @@ impl Engine {
                     self.activated.push((active.entry.clone(), active.activity.activations));
                 }
                 active.activity.active = decision.active();
-                active.log_shadow(decision);
+                active.log_shadow(decision, &self.cluster);
             }
             let activations = active.activity.activations;
+            let sighting = active.sighting.as_ref().filter(|_| self.cluster.sight() == Some(Sight::Clear));
             match row {
                 Some(row) if Arc::ptr_eq(&row.entry, &active.entry) => {
                     row.answer = answer;
                     row.activations = activations;
+                    row.sighting = sighting.cloned();
                 }
-                other => *other = Some(Row { entry: active.entry.clone(), answer, activations }),
+                other => {
+                    let (entry, sighting) = (active.entry.clone(), sighting.cloned());
+                    *other = Some(Row { entry, answer, activations, sighting });
+                }
             }
         }
+        table.sight = self.cluster.sight();
+        table.objects = self.cluster.objects();
         self.fill_queues(table, now);
     }
 
@@ -374,6 +432,38 @@ impl Engine {
             worker_refs: queue.worker_refs,
         }
     }
+}
+
+/// The pods of the refs that ask for one queue.
+#[derive(Default)]
+struct Crews {
+    in_view: Vec<Arc<Sighting>>,
+    /// Some ref's pods are not known.
+    out_of_view: bool,
+}
+
+impl Crews {
+    /// As [`call_roll`].
+    fn call_roll(&self, sample: &mut Sample, at: f64) -> u64 {
+        let crews: Vec<&Crew> = self.in_view.iter().map(|sighting| &sighting.crew).collect();
+        call_roll(sample, &crews, !self.out_of_view, at)
+    }
+}
+
+/// What a ref is called in Kubernetes: the workload of a `watch` line, else the object that KEDA calls for,
+/// whose kind KEDA does not tell.
+fn object(config: &Config, entry: &RefEntry, spec: Option<&RefSpec>) -> WorkloadName {
+    let RefKey { namespace, name, .. } = &entry.key;
+    if entry.caller() == Caller::Operator {
+        let lines = config.sources.values().flat_map(|source| &source.watch);
+        let mut named = lines.map(|line| &line.workload);
+        if let Some(workload) = named.find(|named| (&named.namespace, &named.name) == (namespace, name)) {
+            return workload.clone();
+        }
+    }
+    let jobs = spec.is_some_and(|spec| matches!(spec.policy.mode, Mode::Jobs(_)));
+    let kind = if jobs { SCALED_JOB } else { SCALED_OBJECT };
+    WorkloadName { kind: kind.to_owned(), namespace: namespace.clone(), name: name.clone() }
 }
 
 /// The rules of a queue; `None` where its source or layout is not configured.

@@ -17,7 +17,7 @@ use axum::{
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-pub use api::{QueueReport, RefReport};
+pub use api::{ObjectReport, QueueReport, RefReport, StartReport, TrapReport, WorkloadReport};
 
 use crate::{answers::Answers, clock::Clock, telemetry::Metrics};
 
@@ -87,6 +87,8 @@ impl Http {
             .route("/api/queues", get(api::queues))
             .route("/api/refs", get(api::refs))
             .route("/api/refs/{namespace}/{name}", get(api::refs_of))
+            .route("/api/objects", get(api::objects))
+            .route("/api/objects/{namespace}/{name}", get(api::objects_of))
             .with_state(self);
         // A scrape that hangs must not hold the process: dropping the server closes its connections.
         tokio::select! {
@@ -97,7 +99,7 @@ impl Http {
 }
 
 const INDEX: &str =
-    "Foresail\n\n/metrics\n/livez\n/readyz\n/api/queues\n/api/refs\n/api/refs/NAMESPACE/NAME\n";
+    "Foresail\n\n/metrics\n/livez\n/readyz\n/api/queues\n/api/refs\n/api/refs/NAMESPACE/NAME\n/api/objects\n/api/objects/NAMESPACE/NAME\n";
 
 async fn metrics(State(http): State<Http>) -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], http.metrics.text())

@@ -15,5 +15,6 @@ pub mod scaler;
 pub mod shutdown;
 pub mod source;
 pub mod telemetry;
+pub mod workloads;
 
 pub mod commands;

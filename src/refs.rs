@@ -1,13 +1,13 @@
 //! Who asks: every KEDA reference that is known, in one concurrent map.
 //!
-//! Calls (and `watch`) write it, the engine reads it. KEDA never says that an object is gone, so a
+//! Calls (and `watch`, and triggers that are seen in Kubernetes) write it, the engine reads it. KEDA never says that an object is gone, so a
 //! ref that nobody has asked for in a long time is dropped.
 
 mod metadata;
 
 use std::sync::{
     Arc, Mutex, PoisonError,
-    atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+    atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering},
 };
 
 use dashmap::{DashMap, Entry};
@@ -68,7 +68,8 @@ pub struct RefEntry {
     pub row: usize,
     /// Counts the changes from inactive to active; streams wait for it.
     pub activations: watch::Sender<u64>,
-    watched: AtomicBool,
+    kept: AtomicU8,
+    asked: AtomicBool,
     streams: AtomicUsize,
     last_seen: AtomicU64,
     longest_silence: AtomicU64,
@@ -77,14 +78,23 @@ pub struct RefEntry {
 impl RefEntry {
     /// Notes that somebody asked at `now`.
     pub fn touch(&self, now: f64) {
+        let first = !self.asked.swap(true, Ordering::Relaxed);
         let last = f64::from_bits(self.last_seen.swap(now.to_bits(), Ordering::Relaxed));
+        if first {
+            return;
+        }
         let longest = f64::from_bits(self.longest_silence.load(Ordering::Relaxed));
         if now - last > longest {
             self.longest_silence.store((now - last).to_bits(), Ordering::Relaxed);
         }
     }
 
-    /// When somebody last asked, Unix seconds.
+    /// When KEDA last asked, Unix seconds; `None` while it never has.
+    pub fn last_asked(&self) -> Option<f64> {
+        self.asked.load(Ordering::Relaxed).then(|| self.last_seen())
+    }
+
+    /// When somebody last asked, or the ref became known, Unix seconds.
     pub fn last_seen(&self) -> f64 {
         f64::from_bits(self.last_seen.load(Ordering::Relaxed))
     }
@@ -102,7 +112,16 @@ impl RefEntry {
 
     /// On whose word the ref is kept.
     pub fn caller(&self) -> Caller {
-        if self.watched.load(Ordering::Relaxed) { Caller::Operator } else { Caller::Keda }
+        let kept = self.kept.load(Ordering::Relaxed);
+        [Caller::Operator, Caller::Cluster].into_iter().find(|by| kept & by.bit() != 0).unwrap_or(Caller::Keda)
+    }
+
+    fn keep(&self, by: Caller) {
+        self.kept.fetch_or(by.bit(), Ordering::Relaxed);
+    }
+
+    fn let_go(&self, by: Caller) {
+        self.kept.fetch_and(!by.bit(), Ordering::Relaxed);
     }
 
     fn expired(&self, now: f64) -> bool {
@@ -118,8 +137,27 @@ impl RefEntry {
 pub enum Caller {
     /// KEDA calls for it: only queues that its namespace may use.
     Keda,
+    /// An object in Kubernetes has such a trigger: as if KEDA called for it, and it expires once the object
+    /// is gone.
+    Cluster,
     /// The operator watches it: any queue, and it never expires.
     Operator,
+}
+
+impl Caller {
+    /// Whether only what the operator opened to the namespace may be used.
+    pub fn is_tenant(self) -> bool {
+        self != Self::Operator
+    }
+
+    /// Its place among those that keep a ref; KEDA keeps one by asking.
+    fn bit(self) -> u8 {
+        match self {
+            Self::Keda => 0,
+            Self::Cluster => 1,
+            Self::Operator => 2,
+        }
+    }
 }
 
 /// Counts one open stream.
@@ -181,8 +219,9 @@ impl Refs {
         }
         match self.map.entry(key) {
             Entry::Occupied(known) => {
-                if caller == Caller::Operator {
-                    known.get().watched.store(true, Ordering::Relaxed);
+                known.get().keep(caller);
+                if caller == Caller::Keda {
+                    known.get().touch(now);
                 }
                 Ok(known.get().clone())
             }
@@ -193,7 +232,8 @@ impl Refs {
                     spec,
                     row: self.rows.lock().unwrap_or_else(PoisonError::into_inner).take(),
                     activations: watch::Sender::new(0),
-                    watched: AtomicBool::new(caller == Caller::Operator),
+                    kept: AtomicU8::new(caller.bit()),
+                    asked: AtomicBool::new(caller == Caller::Keda),
                     streams: AtomicUsize::new(0),
                     last_seen: AtomicU64::new(now.to_bits()),
                     longest_silence: AtomicU64::new(0),
@@ -222,7 +262,14 @@ impl Refs {
     /// Lets all watched refs expire that are not among `keys`.
     pub fn unwatch_all_but(&self, keys: &[RefKey]) {
         for entry in self.map.iter().filter(|entry| !keys.contains(entry.key())) {
-            entry.watched.store(false, Ordering::Relaxed);
+            entry.let_go(Caller::Operator);
+        }
+    }
+
+    /// The object of a ref is gone, or has another trigger: the ref expires once nobody asks any more.
+    pub fn release(&self, key: &RefKey) {
+        if let Some(entry) = self.map.get(key) {
+            entry.let_go(Caller::Cluster);
         }
     }
 

@@ -1,7 +1,8 @@
 //! The decision: how many workers one ref wants, and why.
 //!
 //! A function of what is believed of the queue, what is known of the workload, the policy, and the
-//! little that the ref remembers. Precedence: known busy floor, then caps, then the reactive target.
+//! little that the ref remembers. Precedence: known busy floor, then caps (the
+//! policy's, then the object's), then the reactive target.
 
 mod keep_alive;
 mod policy;
@@ -16,10 +17,18 @@ use crate::series::{Depth, NoFall, QueueView, Unseen};
 /// What is seen of the pods that a ref scales; all `None` without Kubernetes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Workload {
+    /// Pods asked for: the scale target's replicas, or the Jobs of a ScaledJob that have not ended.
+    pub replicas: Option<u32>,
     /// Pods that are Ready and not terminating, busy ones included.
     pub ready: Option<u32>,
     /// Pods asked for and not Ready yet.
     pub starting: Option<u32>,
+    /// Pods that have been told to go and have not gone.
+    pub terminating: Option<u32>,
+    /// Replicas at least, as the ScaledObject says.
+    pub min: Option<u32>,
+    /// Replicas at most, as the ScaledObject says.
+    pub max: Option<u32>,
 }
 
 /// What a ref remembers between two decisions.
@@ -75,6 +84,9 @@ pub enum Undecided {
     /// `strategy: default` subtracts the Jobs that run, so it needs the jobs in flight.
     #[error("strategy default needs the jobs in flight, which this layout cannot see: use strategy accurate")]
     StrategyNeedsInFlight,
+    /// Kubernetes has not been listed yet, so the replicas from which the target starts are about to be known.
+    #[error("Kubernetes has not been listed yet: the replicas that are there will be where the target starts")]
+    NotListed,
     /// An override says hold, and there is nothing to hold.
     #[error("an override says hold, and no target is known to hold")]
     NothingToHold,
@@ -107,7 +119,7 @@ fn workers(
     state: &mut RefState,
 ) -> Result<Decision, Undecided> {
     if state.last_target.is_none()
-        && let Some(replicas) = workload.replicas()
+        && let Some(replicas) = workload.asked_for()
     {
         state.last_target = Some(replicas);
         state.hold.observe(now, policy.keep_alive, replicas);
@@ -117,13 +129,14 @@ fn workers(
         state.floor = busy_floor(&view.depth, state.last_target);
     }
     let floor = state.floor;
-    let decision = match pin {
+    let mut decision = match pin {
         Some(Pin::Workers(n)) => pinned(queue.ok(), n, floor, "override"),
         Some(Pin::Hold) => {
             pinned(queue.ok(), state.last_target.ok_or(Undecided::NothingToHold)?, floor, "hold")
         }
         Some(Pin::Reactive) | None => reactive(now, &queue?, workload, policy, floor, state)?,
     };
+    decision.why.workload = Some(workload);
     // A number that was answered unseen says nothing of the workers that there are.
     if seen {
         state.last_target = Some(decision.target);
@@ -151,9 +164,13 @@ fn reactive(
     let held = state.hold.observe(now, policy.keep_alive, demand);
     let held = held.min(workload.worth_holding(depth, policy.slots)).max(demand);
     let wanted = if view.no_fall.is_some() || !settled { held.max(last) } else { held };
-    let at_least = if wanted > 0 { wanted.max(policy.min) } else { 0 };
-    let capped = at_least.min(policy.max.unwrap_or(u32::MAX));
-    let target = capped.max(floor);
+    let raised = |by: u32, n: u32| if n > 0 { n.max(by) } else { 0 };
+    let lowered = |by: Option<u32>, n: u32| n.min(by.unwrap_or(u32::MAX));
+    let at_least = raised(policy.min, wanted);
+    let objects_least = raised(workload.min.unwrap_or(0), at_least);
+    let capped = lowered(policy.max, objects_least);
+    let objects_most = lowered(workload.max, capped);
+    let target = objects_most.max(floor);
 
     let why = Why {
         target,
@@ -162,9 +179,12 @@ fn reactive(
         slots: policy.slots,
         hold: (held > demand).then(|| state.hold.left(now, policy.keep_alive)),
         no_fall: view.no_fall.map(NoFall::word).or((wanted > held).then_some("in-flight-unseen")),
-        floor: (target > capped).then_some(floor),
-        max: (capped < at_least).then_some(capped),
-        min: (at_least > wanted).then_some(policy.min),
+        floor: (target > objects_most).then_some(floor),
+        max: (capped < objects_least).then_some(capped),
+        min: (at_least > wanted).then_some(at_least),
+        object_max: (objects_most < capped).then_some(objects_most),
+        object_min: (objects_least > at_least).then_some(objects_least),
+        workload: None,
         never_seen: !view.ever_seen,
         shared: 0,
     };
@@ -239,9 +259,9 @@ fn busy_floor(depth: &Depth, last_target: Option<u32>) -> u32 {
 }
 
 impl Workload {
-    /// Pods asked for, at least; `None` where no pod is seen.
-    pub fn replicas(&self) -> Option<u32> {
-        Some(self.ready?.saturating_add(self.starting.unwrap_or(0)))
+    /// Pods asked for, at least: those that are seen where the replicas themselves are not known.
+    pub fn asked_for(&self) -> Option<u32> {
+        self.replicas.or_else(|| Some(self.ready?.saturating_add(self.starting.unwrap_or(0))))
     }
 
     /// How many workers a hold may keep: those that run, and those starting that work waits for.

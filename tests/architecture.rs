@@ -20,12 +20,12 @@ const SHELL: [(&str, &[&str]); 16] = [
     ("shutdown", &[]),
     // A layout is a preset with parameters, so configuration reads presets.
     ("config", &["source"]),
-    ("telemetry", &["answers", "clock", "config"]),
+    ("telemetry", &["answers", "clock", "config", "workloads"]),
     ("source", &["clock", "config"]),
     ("sampler", &["clock", "config", "shutdown", "source", "telemetry"]),
-    ("workloads", &["clock", "config", "shutdown", "telemetry"]),
+    ("workloads", &["clock", "config"]),
     ("refs", &["clock", "config"]),
-    ("answers", &["clock", "config", "refs"]),
+    ("answers", &["clock", "config", "refs", "workloads"]),
     ("state", &["clock", "config", "shutdown", "telemetry"]),
     (
         "engine",
@@ -45,7 +45,7 @@ const SHELL: [(&str, &[&str]); 16] = [
     ("proto", &[]),
     ("scaler", &["answers", "clock", "config", "proto", "refs", "shutdown", "telemetry"]),
     ("hints", &["answers", "clock", "config", "shutdown", "telemetry"]),
-    ("http", &["answers", "clock", "config", "shutdown", "telemetry"]),
+    ("http", &["answers", "clock", "config", "shutdown", "telemetry", "workloads"]),
     ("commands", &["*"]),
 ];
 

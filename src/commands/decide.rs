@@ -178,7 +178,8 @@ impl Decider {
             ..Sample::default()
         };
         self.series.intake(self.queue, at, &sample, in_flight_draining.unwrap_or(0));
-        let workload = Workload { ready: workers_ready, starting: workers_starting };
+        let workload =
+            Workload { ready: workers_ready, starting: workers_starting, ..Workload::default() };
         let view = self.series.view(self.queue, at);
         match sizing::decide(at, view, workload, &self.policy, None, &mut self.state) {
             Ok(decision) => Answer::Decided {
@@ -226,7 +227,7 @@ mod tests {
     #[test]
     fn a_line_in_is_a_line_out_with_every_field() {
         let (out, good) = run_lines("", "{\"t\": 10, \"waiting\": 3, \"in_flight\": 2, \"unknown\": []}\n");
-        let wanted = serde_json::json!({"t": 10, "target": 5, "reactive": 5, "hint": 0, "active": true, "why": "n=5 why=reactive Q=3 busy=2"});
+        let wanted = serde_json::json!({"t": 10, "target": 5, "reactive": 5, "hint": 0, "active": true, "why": "n=5 why=reactive Q=3 busy=2 workers=?"});
         assert_eq!((out, good), (vec![wanted], true));
     }
 

@@ -3,31 +3,42 @@
 use std::io;
 
 use anyhow::{Context as _, Result, bail};
+use serde::de::DeserializeOwned;
 
-use crate::http::{QueueReport, RefReport};
+use crate::http::{ObjectReport, QueueReport, RefReport, WorkloadReport};
 
 /// Asks the server at `http` and prints all refs of that name.
 pub(super) fn run(name: &str, http: &str) -> Result<()> {
     let Some((namespace, name)) = name.split_once('/') else { bail!("{name:?} is not NAMESPACE/NAME") };
-    let url = format!("{}/api/refs/{namespace}/{name}", http.trim_end_matches('/'));
-    let mut response = match ureq::get(&url).call() {
+    let http = http.trim_end_matches('/');
+    let reports: Vec<RefReport> = ask(&format!("{http}/api/refs/{namespace}/{name}"))?.unwrap_or_default();
+    let objects: Vec<ObjectReport> =
+        ask(&format!("{http}/api/objects/{namespace}/{name}"))?.unwrap_or_default();
+    if reports.is_empty() && objects.is_empty() {
+        bail!("no ref is called {namespace}/{name}: nobody has asked {http} for it");
+    }
+    let mut out = io::stdout().lock();
+    for report in reports {
+        write_report(&mut out, &report)?;
+    }
+    for object in objects {
+        write_object(&mut out, &object)?;
+    }
+    Ok(())
+}
+
+/// What the API says; `None` where it has nothing of that name.
+fn ask<T: DeserializeOwned>(url: &str) -> Result<Option<T>> {
+    let mut response = match ureq::get(url).call() {
         Ok(response) => response,
-        Err(ureq::Error::StatusCode(404)) => {
-            bail!("no ref is called {namespace}/{name}: nobody has asked {http} for it")
-        }
+        Err(ureq::Error::StatusCode(404)) => return Ok(None),
         Err(error) => {
             return Err(error).with_context(|| {
                 format!("cannot ask {url}: is --http the address of Foresail's http.listen?")
             });
         }
     };
-    let reports: Vec<RefReport> =
-        response.body_mut().read_json().with_context(|| format!("{url} is not Foresail's API"))?;
-    let mut out = io::stdout().lock();
-    for report in reports {
-        write_report(&mut out, &report)?;
-    }
-    Ok(())
+    response.body_mut().read_json().with_context(|| format!("{url} is not Foresail's API")).map(Some)
 }
 
 fn write_report(out: &mut impl io::Write, report: &RefReport) -> io::Result<()> {
@@ -43,11 +54,46 @@ fn write_report(out: &mut impl io::Write, report: &RefReport) -> io::Result<()> 
     if let Some(queue) = &report.queue {
         write_queue(out, queue)?;
     }
-    writeln!(out, "  asked    {:.0} s ago", report.last_asked)
+    if let Some(workload) = &report.workload {
+        write_workload(out, workload)?;
+    }
+    match report.last_asked {
+        Some(seconds) => writeln!(out, "  asked    {seconds:.0} s ago"),
+        None => writeln!(out, "  asked    never: seen in Kubernetes, or watched"),
+    }
+}
+
+fn write_workload(out: &mut impl io::Write, workload: &WorkloadReport) -> io::Result<()> {
+    writeln!(
+        out,
+        "  scales   {}: {} replicas, {} ready, {} starting, {} terminating",
+        workload.target,
+        count(workload.replicas),
+        count(workload.ready),
+        count(workload.starting),
+        count(workload.terminating),
+    )?;
+    for (name, starts) in [("warm", &workload.warm_starts), ("cold", &workload.cold_starts)] {
+        if let Some(median) = starts.median {
+            writeln!(out, "  starts   {name}: {median:.0} s (median of the latest; {} in all)", starts.count)?;
+        }
+    }
+    Ok(())
+}
+
+fn write_object(out: &mut impl io::Write, object: &ObjectReport) -> io::Result<()> {
+    let ObjectReport { kind, namespace, name, .. } = object;
+    object
+        .traps
+        .iter()
+        .try_for_each(|trap| writeln!(out, "{kind} {namespace}/{name}  {}: {}", trap.trap, trap.what))
+}
+
+fn count<N: ToString>(n: Option<N>) -> String {
+    n.map_or_else(|| "?".to_owned(), |n| n.to_string())
 }
 
 fn write_queue(out: &mut impl io::Write, queue: &QueueReport) -> io::Result<()> {
-    let count = |n: Option<u64>| n.map_or_else(|| "?".to_owned(), |n| n.to_string());
     writeln!(out, "  queue    {} (source {}, layout {})", queue.queue, queue.source, queue.layout)?;
     write!(
         out,

@@ -38,6 +38,7 @@ use crate::{
     scaler::{Scaler, Server},
     shutdown::Shutdown,
     telemetry::Metrics,
+    workloads::{self, News, Room, Sight, Start},
 };
 
 /// How long the first pass over all sources may keep the process from being ready.
@@ -135,6 +136,15 @@ pub(super) fn run(path: &Path) -> Result<()> {
     io.block_on(async {
         tokio::spawn(http.run(TcpListener::from_std(http_listener)?, shared.stop.child_token()));
         tokio::spawn(first_pass(shared.clone()));
+        if let Some(kubernetes) = config.kubernetes.clone() {
+            let room = Room {
+                kubernetes,
+                config: shared.config.clone(),
+                clock: shared.clock.clone(),
+                heard: shared.clone(),
+            };
+            tokio::spawn(workloads::run(room, shared.stop.child_token()));
+        }
         tokio::spawn(watch_file::run(path.to_owned(), text, hang_up, shared.clone(), sources));
         tokio::select! {
             () = shutdown.requested() => {}
@@ -182,20 +192,41 @@ fn join(role: &str, thread: thread::JoinHandle<Result<()>>) -> Result<()> {
     }
 }
 
-/// Ready once every queue that is asked for was read, or after ten seconds whatever happens.
+/// Ready once Kubernetes is listed and every queue that is asked for was read, or after ten seconds whatever happens.
 async fn first_pass(shared: Arc<Shared>) {
     let mut ticks = shared.answers.subscribe();
     let all_read = async {
         while ticks.changed().await.is_ok() {
             let table = shared.answers.load();
             let pending = |queue: &crate::answers::QueueRow| queue.error.is_none() && queue.view.is_err();
-            if table.tick > 0 && !table.queues.iter().any(pending) {
+            let listing = table.sight == Some(Sight::Listing);
+            if table.tick > 0 && !listing && !table.queues.iter().any(pending) {
                 return;
             }
         }
     };
     let _ = tokio::time::timeout(FIRST_PASS, all_read).await;
     shared.ready.sampled();
+}
+
+impl workloads::Heard for Shared {
+    fn news(&self, news: News, sight: Sight) {
+        // As for a reading.
+        let _ = self.events.send(Event::Workloads(news, sight));
+    }
+
+    fn started(&self, start: Start) {
+        let word = if start.cold { "cold" } else { "warm" };
+        self.metrics.starts.with_label_values(&[word]).observe(start.seconds);
+    }
+
+    fn pods(&self, kept: usize) {
+        self.metrics.pods.set(i64::try_from(kept).unwrap_or(i64::MAX));
+    }
+
+    fn failed(&self, kind: &'static str) {
+        self.metrics.watch_errors.with_label_values(&[kind]).inc();
+    }
 }
 
 impl Heard for Shared {

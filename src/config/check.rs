@@ -9,11 +9,11 @@ use serde_json::Value;
 
 use crate::{
     config::{
-        Config, GrpcConfig, HttpConfig, Override,
+        Config, GrpcConfig, HttpConfig, KubernetesConfig, Override,
         policy::PolicyConfig,
-        raw::{RawConfig, RawGrpc, RawHints, RawLayout, RawOverride, RawSource, RawWatch},
+        raw::{RawConfig, RawGrpc, RawHints, RawKubernetes, RawLayout, RawOverride, RawSource, RawWatch},
         source::{Access, Layout, LayoutRead, MissingQueue, SourceConfig, StoreConfig, Watch, WorkloadName},
-        text::{Glob, Text, seconds},
+        text::{Glob, Text, Texts, seconds},
     },
     sizing::Pin,
     source::preset::{PRESETS, Preset, Store},
@@ -33,7 +33,7 @@ fn wrong<T>(path: impl Into<String>, what: impl Into<String>) -> Checked<T> {
 }
 
 pub(super) fn config(raw: RawConfig) -> Checked<Config> {
-    let RawConfig { grpc, http, sources, policies, overrides, state, hints } = raw;
+    let RawConfig { grpc, http, sources, policies, kubernetes, overrides, state, hints } = raw;
     not_yet(state.as_ref(), &hints)?;
     let mut checked = BTreeMap::from([("default".to_owned(), PolicyConfig::default())]);
     for (name, raw) in policies {
@@ -50,6 +50,7 @@ pub(super) fn config(raw: RawConfig) -> Checked<Config> {
             .map(|(name, raw)| Ok((name.clone(), source(name, raw)?)))
             .collect::<Checked<_>>()?,
         policies: checked,
+        kubernetes: kubernetes.map(kubernetes_config).transpose()?,
         overrides: overrides.into_iter().enumerate().map(override_line).collect::<Checked<_>>()?,
     };
     for source in config.sources.values() {
@@ -86,6 +87,34 @@ fn grpc_config(raw: RawGrpc) -> Checked<GrpcConfig> {
         return wrong("grpc.max_connection_age", "at least 1s, or leave it out for never");
     }
     Ok(GrpcConfig { listen: listen("grpc.listen", &at)?, tls, reflection, max_connection_age })
+}
+
+fn kubernetes_config(raw: RawKubernetes) -> Checked<KubernetesConfig> {
+    let RawKubernetes { addresses: Texts(addresses), namespaces, kubeconfig } = raw;
+    let namespaces = namespaces.map_or_else(Vec::new, |Texts(all)| all);
+    if addresses.is_empty() {
+        return wrong(
+            "kubernetes.addresses",
+            "name the scalerAddress of the triggers that mean this Foresail, such as foresail.foresail:6000",
+        );
+    }
+    for (at, address) in addresses.iter().enumerate() {
+        let port = address.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse::<u16>().ok()?)));
+        if !port.is_some_and(|(host, _)| !host.is_empty()) || address.contains("://") {
+            return wrong(
+                format!("kubernetes.addresses.{at}"),
+                format!("{address:?} is not host:port as scalerAddress has it, such as foresail.foresail:6000"),
+            );
+        }
+    }
+    if let Some(at) = namespaces.iter().position(|name| name.is_empty() || name.contains(['*', '/'])) {
+        return wrong(
+            format!("kubernetes.namespaces.{at}"),
+            "a namespace's own name, without *; leave the list out to watch all",
+        );
+    }
+    let addresses = addresses.iter().map(|address| address.to_lowercase()).collect();
+    Ok(KubernetesConfig { addresses, namespaces, kubeconfig })
 }
 
 fn listen(path: &str, text: &str) -> Checked<SocketAddr> {

@@ -17,6 +17,7 @@ pub(super) struct RawConfig {
     pub(super) http: RawHttp,
     pub(super) sources: BTreeMap<String, RawSource>,
     pub(super) policies: BTreeMap<String, RawPolicy>,
+    pub(super) kubernetes: Option<RawKubernetes>,
     #[serde(rename = "override")]
     pub(super) overrides: Vec<RawOverride>,
     pub(super) state: Option<serde_json::Value>,
@@ -36,6 +37,14 @@ pub(super) struct RawGrpc {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawHttp {
     pub(super) listen: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawKubernetes {
+    pub(super) addresses: Texts,
+    pub(super) namespaces: Option<Texts>,
+    pub(super) kubeconfig: Option<PathBuf>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -1,6 +1,6 @@
 //! The checked form of `sources:`.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{collections::BTreeMap, fmt, path::PathBuf};
 
 use regex::Regex;
 
@@ -253,8 +253,8 @@ pub struct Watch {
     pub workload: WorkloadName,
 }
 
-/// What a ref scales: `Kind/namespace/name`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Something in Kubernetes that refers to workers or is scaled: `Kind/namespace/name`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct WorkloadName {
     /// Kind, such as Deployment.
     pub kind: String,
@@ -262,6 +262,12 @@ pub struct WorkloadName {
     pub namespace: String,
     /// Name.
     pub name: String,
+}
+
+impl fmt::Display for WorkloadName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}/{}", self.kind, self.namespace, self.name)
+    }
 }
 
 impl Layout {

@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use crate::{
     answers::NoAnswer,
-    engine::queues::Queues,
+    config::source::WorkloadName,
+    engine::{cluster::Cluster, queues::Queues},
     refs::{self, Caller, RefEntry, RefKey, RefSpec},
     series::{KnownQueue, Series, Unseen},
-    sizing::{self, Decision, Pin, RefState, Workload},
+    sizing::{self, Decision, Mode, Pin, RefState, Undecided},
+    workloads::Sighting,
 };
 
 /// What the engine keeps of a ref.
@@ -18,8 +20,12 @@ pub(super) struct ActiveRef {
     pub(super) pin: Option<Pin>,
     pub(super) state: RefState,
     pub(super) activity: Activity,
-    /// The target that the log last told of, for a watched ref.
-    logged: Option<u32>,
+    /// What it is called in Kubernetes.
+    pub(super) object: WorkloadName,
+    /// What was last seen there of it.
+    pub(super) sighting: Option<Arc<Sighting>>,
+    /// The target, and the replicas beside it, that the log last told of, for a watched ref.
+    logged: Option<(u32, Option<u32>)>,
 }
 
 /// Whether a ref was active when that was last known, and how often it has become so.
@@ -38,16 +44,21 @@ impl ActiveRef {
         pin: Option<Pin>,
         state: RefState,
         activity: Activity,
+        object: WorkloadName,
+        sighting: Option<Arc<Sighting>>,
     ) -> Self {
-        Self { entry, spec, queue, pin, state, activity, logged: None }
+        Self { entry, spec, queue, pin, state, activity, object, sighting, logged: None }
     }
 
-    /// Logs what a watched ref would be answered, when that changes (shadow mode).
-    pub(super) fn log_shadow(&mut self, decision: &Decision) {
-        if self.entry.caller() == Caller::Operator && self.logged != Some(decision.target) {
-            self.logged = Some(decision.target);
+    /// Logs what a watched ref would be answered beside the replicas that there are, when either changes
+    /// (shadow mode).
+    pub(super) fn log_shadow(&mut self, decision: &Decision, cluster: &Cluster) {
+        let shadow = (decision.target, cluster.workload(self.sighting.as_ref()).replicas);
+        if self.entry.caller() == Caller::Operator && self.logged != Some(shadow) {
+            self.logged = Some(shadow);
             let RefKey { namespace, name, .. } = &self.entry.key;
-            tracing::info!(namespace, name, target = decision.target, why = %decision.why, "a watched ref would be answered");
+            let (target, replicas) = shadow;
+            tracing::info!(namespace, name, target, replicas, why = %decision.why, "a watched ref would be answered");
         }
     }
 
@@ -57,6 +68,7 @@ impl ActiveRef {
         now: f64,
         series: &Series,
         queues: &Queues,
+        cluster: &Cluster,
     ) -> Result<Decision, NoAnswer> {
         let spec = self.spec.as_ref().map_err(|error| NoAnswer::Invalid(error.clone()))?;
         let known = self.queue.as_ref();
@@ -66,7 +78,13 @@ impl ActiveRef {
             return Err(NoAnswer::FirstSamplePending);
         }
         let view = known.map_or(Err(Unseen::NoSample), |known| series.view(known.index, now));
-        let decided = sizing::decide(now, view, Workload::default(), &spec.policy, self.pin, &mut self.state);
+        let workload = cluster.workload(self.sighting.as_ref());
+        let starts_anew = spec.policy.mode == Mode::Workers && self.state.last_target.is_none();
+        let decided = if starts_anew && cluster.is_awaited(now) {
+            Err(Undecided::NotListed)
+        } else {
+            sizing::decide(now, view, workload, &spec.policy, self.pin, &mut self.state)
+        };
         match (decided, queue) {
             (Ok(mut decision), Some(queue)) => {
                 decision.why.shared = queue.worker_refs;

@@ -14,6 +14,7 @@ use crate::{
     engine::{Engine, Interests},
     refs::RefEntry,
     sampler::Reading,
+    workloads::{News, Sight},
 };
 
 /// Seconds between two ticks.
@@ -29,6 +30,8 @@ pub enum Event {
     Ref(Arc<RefEntry>),
     /// A sampler read its source, or could not.
     Reading(Reading),
+    /// What changed in Kubernetes, and how much of it can be seen.
+    Workloads(News, Sight),
     /// A new configuration; once it holds, the sender is told what the samplers have to read.
     Reload(Arc<Config>, Sender<Interests>),
     /// The process ends.
@@ -81,6 +84,11 @@ pub fn run(
             }
             Ok(Event::Reading(reading)) => {
                 if engine.absorb(reading) {
+                    next_tick = clock.now();
+                }
+            }
+            Ok(Event::Workloads(news, sight)) => {
+                if engine.see(news, sight, clock.now()) {
                     next_tick = clock.now();
                 }
             }

@@ -1,4 +1,4 @@
-//! `/api/queues` and `/api/refs`: the table as JSON, the same that `foresail explain` prints.
+//! `/api/queues`, `/api/refs` and `/api/objects`: the table as JSON, the same that `foresail explain` prints.
 
 use std::collections::HashMap;
 
@@ -10,9 +10,12 @@ use axum::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    answers::{QueueRow, Row},
+    answers::{ObjectRow, QueueRow, Row},
+    config::source::WorkloadName,
     http::Http,
     series::QueueKey,
+    sizing::Workload,
+    workloads::{Latest, Sighting},
 };
 
 /// What is known of one queue. What is unknown is null.
@@ -63,10 +66,103 @@ pub struct RefReport {
     pub why: Option<String>,
     /// Why there is no target.
     pub error: Option<String>,
-    /// Seconds since somebody last asked.
-    pub last_asked: f64,
+    /// Seconds since KEDA last asked; null while it never has.
+    pub last_asked: Option<f64>,
+    /// What it scales; null while that is unknown.
+    pub workload: Option<WorkloadReport>,
     /// Its queue.
     pub queue: Option<QueueReport>,
+}
+
+/// What is seen in Kubernetes of one workload. What is unknown is null.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WorkloadReport {
+    /// What it is: `Kind/namespace/name`.
+    pub target: String,
+    /// Replicas, or Jobs that have not ended.
+    pub replicas: Option<u32>,
+    /// Pods that are Ready and not terminating.
+    pub ready: Option<u32>,
+    /// Pods asked for and not Ready.
+    pub starting: Option<u32>,
+    /// Pods that have been told to go.
+    pub terminating: Option<u32>,
+    /// Replicas at least.
+    pub min: Option<u32>,
+    /// Replicas at most.
+    pub max: Option<u32>,
+    /// Starts on a node that was there.
+    pub warm_starts: StartReport,
+    /// Starts that had to wait for a node.
+    pub cold_starts: StartReport,
+}
+
+/// How long pods took to start.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StartReport {
+    /// Starts seen.
+    pub count: u64,
+    /// Seconds from created to Ready, median of the latest; null before the first.
+    pub median: Option<f64>,
+}
+
+/// A ScaledObject or ScaledJob that refers to this Foresail.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ObjectReport {
+    /// Kind.
+    pub kind: String,
+    /// Namespace.
+    pub namespace: String,
+    /// Name.
+    pub name: String,
+    /// What it scales.
+    pub workload: WorkloadReport,
+    /// What stands in the way in it.
+    pub traps: Vec<TrapReport>,
+}
+
+/// What stands in the way in an object.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TrapReport {
+    /// Its name, as metrics have it.
+    pub trap: String,
+    /// What it does, and what would be right.
+    pub what: String,
+}
+
+pub(super) async fn objects(State(http): State<Http>) -> Json<Vec<ObjectReport>> {
+    Json(http.answers.load().objects.iter().map(object_report).collect())
+}
+
+pub(super) async fn objects_of(
+    State(http): State<Http>,
+    Path((namespace, name)): Path<(String, String)>,
+) -> Json<Vec<ObjectReport>> {
+    let table = http.answers.load();
+    let named = |row: &&ObjectRow| (&row.sighting.name.namespace, &row.sighting.name.name) == (&namespace, &name);
+    Json(table.objects.iter().filter(named).map(object_report).collect())
+}
+
+fn object_report(row: &ObjectRow) -> ObjectReport {
+    let WorkloadName { kind, namespace, name } = row.sighting.name.clone();
+    let traps = row.traps().map(|(trap, what)| TrapReport { trap: trap.to_owned(), what });
+    ObjectReport { kind, namespace, name, workload: workload_report(&row.sighting), traps: traps.collect() }
+}
+
+fn workload_report(sighting: &Sighting) -> WorkloadReport {
+    let Workload { replicas, ready, starting, terminating, min, max } = sighting.workload;
+    let starts = |latest: &Latest| StartReport { count: latest.count, median: latest.median() };
+    WorkloadReport {
+        target: sighting.target.to_string(),
+        replicas,
+        ready,
+        starting,
+        terminating,
+        min,
+        max,
+        warm_starts: starts(&sighting.starts.warm),
+        cold_starts: starts(&sighting.starts.cold),
+    }
 }
 
 pub(super) async fn queues(State(http): State<Http>) -> Json<Vec<QueueReport>> {
@@ -121,7 +217,8 @@ fn ref_report(queues: &HashMap<&QueueKey, &QueueRow>, row: &Row, now: f64) -> Re
         active: decision.map(crate::sizing::Decision::active),
         why: decision.map(|decision| decision.why.to_string()),
         error: row.answer.as_ref().err().map(ToString::to_string),
-        last_asked: (now - row.entry.last_seen()).max(0.0),
+        last_asked: row.entry.last_asked().map(|at| (now - at).max(0.0)),
+        workload: row.sighting.as_deref().map(workload_report),
         queue: queue.map(|queue| queue_report(queue)),
     }
 }

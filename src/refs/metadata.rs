@@ -115,7 +115,7 @@ fn check<'k>(key: &'k RefKey, config: &Config, caller: Caller) -> Result<(RefSpe
     let source = find_source(get("source"), config)?;
     let layout = find_layout(get("layout"), source)?;
     let names = queue_names(get("queue"))?;
-    let barred = |name: &&String| caller == Caller::Keda && !source.access.allows(&key.namespace, name);
+    let barred = |name: &&String| caller.is_tenant() && !source.access.allows(&key.namespace, name);
     if let Some(name) = names.iter().find(barred) {
         let what = format!(
             "source {} does not let namespace {} use queue {name:?} (namespaces)",

@@ -60,7 +60,7 @@ impl Scaler {
         let now = self.clock.now();
         let config = self.config.load();
         match self.refs.find(&key, now) {
-            Some(known) if known.caller() == Caller::Keda => return Ok(known),
+            Some(known) if known.caller().is_tenant() => return Ok(known),
             // What the operator watches opens nothing to the namespace.
             Some(watched) => {
                 let opened = refs::resolve(&key, &config, Caller::Keda);

@@ -132,7 +132,7 @@ fn nothing_is_said_where_neither_replicas_nor_running_jobs_can_be_seen() {
     assert_eq!(target(bench.after(301.0).sees(0, None)), 0);
 
     let mut bench = Bench::new(no_keep_alive());
-    bench.workload = Workload { ready: Some(4), starting: Some(1) };
+    bench.workload = Workload { ready: Some(4), starting: Some(1), ..Workload::default() };
     assert_eq!(target(bench.sees(0, None)), 5, "a restart changes nothing by itself");
 }
 
@@ -149,9 +149,9 @@ fn the_keep_alive_holds_and_then_lets_go() {
 #[test]
 fn the_keep_alive_lets_go_of_workers_that_only_start_and_that_nobody_waits_for() {
     let mut bench = Bench::new(Policy::default());
-    bench.workload = Workload { ready: Some(0), starting: Some(0) };
+    bench.workload = Workload { ready: Some(0), starting: Some(0), ..Workload::default() };
     assert_eq!(target(bench.sees(9, Some(0))), 9);
-    bench.workload = Workload { ready: Some(3), starting: Some(6) };
+    bench.workload = Workload { ready: Some(3), starting: Some(6), ..Workload::default() };
     assert_eq!(target(bench.after(5.0).sees(1, Some(2))), 4);
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::Workload;
 use crate::series::{Depth, Quality};
 
 /// The parts of the line; only what mattered is printed.
@@ -25,6 +26,12 @@ pub struct Why {
     pub max: Option<u32>,
     /// The minimum, where it raised the target.
     pub min: Option<u32>,
+    /// The ScaledObject's maximum, where it lowered the target.
+    pub object_max: Option<u32>,
+    /// The ScaledObject's minimum, where it raised the target.
+    pub object_min: Option<u32>,
+    /// The workload that the decision was made with; `None` in `mode: jobs`, which asks for none.
+    pub workload: Option<Workload>,
     /// Refs of mode workers that ask for the queue, each for all of it.
     pub shared: u32,
     /// The queue was never seen with work: its name is probably a typo.
@@ -38,6 +45,9 @@ impl fmt::Display for Why {
             Some(depth) => write_depth(f, depth)?,
             None => f.write_str(" Q=? busy=?")?,
         }
+        if let Some(workload) = &self.workload {
+            write_workload(f, workload)?;
+        }
         if self.slots > 1 {
             write!(f, " slots={}", self.slots)?;
         }
@@ -47,7 +57,13 @@ impl fmt::Display for Why {
         if let Some(word) = self.no_fall {
             write!(f, " no_fall={word}")?;
         }
-        for (name, value) in [("floor", self.floor), ("max", self.max), ("min", self.min)] {
+        for (name, value) in [
+            ("floor", self.floor),
+            ("max", self.max),
+            ("min", self.min),
+            ("object_max", self.object_max),
+            ("object_min", self.object_min),
+        ] {
             if let Some(value) = value {
                 write!(f, " {name}={value}")?;
             }
@@ -59,6 +75,21 @@ impl fmt::Display for Why {
             f.write_str(" never_seen")?;
         }
         Ok(())
+    }
+}
+
+fn write_workload(f: &mut fmt::Formatter<'_>, workload: &Workload) -> fmt::Result {
+    match (workload.ready, workload.starting) {
+        (Some(ready), Some(starting)) => write!(f, " workers={ready}+{starting}")?,
+        (Some(ready), None) => write!(f, " workers={ready}+?")?,
+        (None, _) => match workload.replicas {
+            Some(replicas) => write!(f, " replicas={replicas}")?,
+            None => f.write_str(" workers=?")?,
+        },
+    }
+    match workload.terminating {
+        Some(n) if n > 0 => write!(f, " terminating={n}"),
+        _ => Ok(()),
     }
 }
 

@@ -13,12 +13,17 @@ use prometheus::{
 use crate::{
     answers::{Answers, QueueRow, Row, Table},
     clock::Clock,
+    sizing::Workload,
+    workloads::Sight,
 };
 
 /// Seconds, from a table look-up to a hung backend.
 const SECONDS: &[f64] = &[
     0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
 ];
+
+/// Seconds that a pod takes to start, with a node there and with one to come.
+const START_SECONDS: &[f64] = &[1.0, 2.5, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 320.0, 640.0, 1280.0];
 
 /// One metric as the docs show it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,6 +67,12 @@ pub struct Metrics {
     pub reloads: IntCounterVec,
     /// Refs known.
     pub refs: IntGauge,
+    /// Failures of a watch in Kubernetes, by kind.
+    pub watch_errors: IntCounterVec,
+    /// Pods kept in memory.
+    pub pods: IntGauge,
+    /// Seconds from a pod's creation to Ready, by whether it had to wait for a node.
+    pub starts: HistogramVec,
 }
 
 impl Metrics {
@@ -114,6 +125,21 @@ impl Metrics {
             .expect(FIXED),
             reloads: counters("foresail_config_reloads_total", "Reloads of the configuration.", &["result"]),
             refs: IntGauge::new("foresail_refs", "References known.").expect(FIXED),
+            watch_errors: counters(
+                "foresail_kubernetes_watch_errors_total",
+                "Failures of a list or a watch in Kubernetes.",
+                &["kind"],
+            ),
+            pods: IntGauge::new("foresail_kubernetes_pods", "Pods that are kept in memory.").expect(FIXED),
+            starts: HistogramVec::new(
+                HistogramOpts::new(
+                    "foresail_pod_start_seconds",
+                    "Time from a pod's creation to Ready; cold: it had to wait for a node.",
+                )
+                .buckets(START_SECONDS.to_vec()),
+                &["start"],
+            )
+            .expect(FIXED),
         };
         let build = gauges("foresail_build_info", "The version that runs; always 1.", &["version"]);
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
@@ -135,9 +161,12 @@ impl Metrics {
             tick_lag,
             reloads,
             refs,
+            watch_errors,
+            pods,
+            starts,
         } = &metrics;
         let process = prometheus::process_collector::ProcessCollector::for_self();
-        let all: [Box<dyn Collector>; 15] = [
+        let all: [Box<dyn Collector>; 18] = [
             Box::new(build),
             Box::new(grpc_requests.clone()),
             Box::new(grpc_seconds.clone()),
@@ -151,6 +180,9 @@ impl Metrics {
             Box::new(tick_lag.clone()),
             Box::new(reloads.clone()),
             Box::new(refs.clone()),
+            Box::new(watch_errors.clone()),
+            Box::new(pods.clone()),
+            Box::new(starts.clone()),
             Box::new(TableCollector { answers, clock, described: described() }),
             Box::new(process),
         ];
@@ -289,14 +321,41 @@ const REF_COLUMNS: &[Column<Row>] = &[
         Some(f64::from(u8::from(row.answer.is_err())))
     }),
     Column("foresail_ref_last_asked_seconds", "Seconds since KEDA last asked.", |row, now| {
-        Some((now - row.entry.last_seen()).max(0.0))
+        Some((now - row.entry.last_asked()?).max(0.0))
     }),
+    Column("foresail_ref_replicas", "Replicas of what the ref scales, or its Jobs.", |row, _| {
+        workload(row, |w| w.replicas)
+    }),
+    Column("foresail_ref_ready", "Its pods that are Ready and not terminating.", |row, _| {
+        workload(row, |w| w.ready)
+    }),
+    Column("foresail_ref_starting", "Its pods that are asked for and not Ready.", |row, _| {
+        workload(row, |w| w.starting)
+    }),
+    Column("foresail_ref_terminating", "Its pods that have been told to go.", |row, _| {
+        workload(row, |w| w.terminating)
+    }),
+];
+
+/// What is known of objects in Kubernetes rather than of refs.
+const OBJECT_METRICS: &[(&str, &str, &[&str])] = &[
+    (
+        "foresail_kubernetes_in_sight",
+        "1 when Kubernetes is listed and watched, else 0; absent where it is not configured.",
+        &[],
+    ),
+    (
+        "foresail_object_traps",
+        "1 for each trap that a ScaledObject or ScaledJob is in.",
+        &["namespace", "scaled_object", "trap"],
+    ),
 ];
 
 /// Names and words of the gauges that come from the table.
 fn table_metrics() -> impl Iterator<Item = (&'static str, &'static str, &'static [&'static str])> {
     let queues = QUEUE_COLUMNS.iter().map(|column| (column.0, column.1, QUEUE_LABELS));
-    queues.chain(REF_COLUMNS.iter().map(|column| (column.0, column.1, REF_LABELS)))
+    let refs = REF_COLUMNS.iter().map(|column| (column.0, column.1, REF_LABELS));
+    queues.chain(refs).chain(OBJECT_METRICS.iter().copied())
 }
 
 fn described() -> Vec<Desc> {
@@ -323,6 +382,7 @@ impl Collector for TableCollector {
         let refs: Vec<_> =
             newest_refs(&table).into_iter().map(|(labels, row)| (row, labels.map(str::to_owned))).collect();
         families.extend(self::families(REF_COLUMNS, REF_LABELS, &refs, now));
+        families.extend(object_families(&table));
         families
     }
 }
@@ -346,6 +406,24 @@ fn families<R>(
     families
 }
 
+fn object_families(table: &Table) -> Vec<MetricFamily> {
+    let [in_sight, traps] = OBJECT_METRICS else { unreachable!("two stand in the table") };
+    let gauge = |(name, help, labels): &(&str, &str, &[&str])| {
+        GaugeVec::new(Opts::new(*name, *help), labels).expect(FIXED)
+    };
+    let (in_sight, traps) = (gauge(in_sight), gauge(traps));
+    if let Some(sight) = table.sight {
+        in_sight.with_label_values::<&str>(&[]).set(f64::from(u8::from(sight == Sight::Clear)));
+    }
+    for row in table.objects.iter() {
+        let name = &row.sighting.name;
+        for (trap, _) in row.traps() {
+            traps.with_label_values(&[name.namespace.as_str(), &name.name, trap]).set(1.0);
+        }
+    }
+    [in_sight.collect(), traps.collect()].concat()
+}
+
 /// Refs by their labels. An edited trigger leaves its former self behind for a while: of two with the
 /// same labels the one that was asked for last counts.
 fn newest_refs(table: &Table) -> HashMap<[&str; 3], &Row> {
@@ -363,6 +441,10 @@ fn newest_refs(table: &Table) -> HashMap<[&str; 3], &Row> {
             .or_insert(row);
     }
     newest
+}
+
+fn workload(row: &Row, value: fn(&Workload) -> Option<u32>) -> Option<f64> {
+    row.sighting.as_ref().and_then(|sighting| value(&sighting.workload)).map(f64::from)
 }
 
 fn depth(row: &QueueRow, value: fn(&crate::series::Depth) -> Option<f64>) -> Option<f64> {

@@ -14,6 +14,9 @@ pub(crate) struct Foresail {
 }
 
 impl Foresail {
+    /// Stands for its own address in the sections that it is started with.
+    pub(crate) const ADDRESS: &str = "FORESAIL_ADDRESS";
+
     /// Starts it with these sections beside `grpc` and `http`, and waits until it is alive; it logs to
     /// `foresail.log` in `logs`.
     pub(crate) async fn start(logs: &Path, sections: &str) -> Self {
@@ -24,7 +27,8 @@ impl Foresail {
     pub(crate) async fn start_as(name: &str, logs: &Path, sections: &str) -> Self {
         let log = logs.join(format!("{name}.log"));
         let mut server = server::Foresail::spawn_logging_to(log.clone(), temp_dir(), |path, grpc, http| {
-            std::fs::write(path, server::with_listeners(sections, grpc, http))
+            let sections = sections.replace(Self::ADDRESS, &format!("127.0.0.1:{grpc}"));
+            std::fs::write(path, server::with_listeners(&sections, grpc, http))
                 .expect("a temp dir can be written");
         });
         server.until_alive().await;

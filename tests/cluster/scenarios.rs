@@ -3,6 +3,7 @@
 mod e2e;
 mod nodes;
 mod runner;
+mod workloads;
 
 use std::{path::PathBuf, pin::Pin, sync::Arc};
 
@@ -17,7 +18,7 @@ use crate::{
 
 /// Every scenario, in reading order.
 pub(crate) fn all() -> Vec<Scenario> {
-    [e2e::scenarios(), nodes::scenarios(), runner::scenarios()].into_iter().flatten().collect()
+    [e2e::scenarios(), workloads::scenarios(), nodes::scenarios(), runner::scenarios()].into_iter().flatten().collect()
 }
 
 /// When a scenario runs.

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use foresail::{
     series::{Depth, Quality},
-    sizing::Why,
+    sizing::{Why, Workload},
+    workloads::TRAPS,
 };
 use regex::Regex;
 
@@ -65,6 +66,14 @@ fn every_field_of_the_why_line_is_documented() {
         floor: Some(1),
         max: Some(1),
         min: Some(1),
+        object_max: Some(1),
+        object_min: Some(1),
+        workload: Some(Workload {
+            ready: Some(1),
+            starting: Some(1),
+            terminating: Some(1),
+            ..Workload::default()
+        }),
         shared: 2,
         never_seen: true,
     };
@@ -85,6 +94,14 @@ fn every_field_of_the_why_line_is_documented() {
     for word in no_fall {
         assert!(page.text.contains(&format!("| `{word}` |")), "{word} is not documented");
     }
+}
+
+#[test]
+fn every_trap_is_documented() {
+    let documented = page("docs/kubernetes.md").keys_after("traps");
+    let mut in_code: BTreeSet<String> = TRAPS.iter().map(|trap| trap.name.to_owned()).collect();
+    in_code.insert("wrong-metadata".to_owned());
+    assert_eq!(difference(&documented, &in_code), Vec::<String>::new());
 }
 
 #[test]

@@ -42,6 +42,10 @@ const SERIES: &[(&str, &str)] = &[
     ),
     (r#"foresail_queue_never_seen{source="jobs",layout="frames",queue="md"}"#, "0x60"),
     (r#"foresail_queue_never_seen{source="jobs",layout="frames",queue="dm"}"#, "1x60"),
+    (r#"foresail_object_traps{namespace="chem-a",scaled_object="md",trap="tolerance",instance="a"}"#, "1x60"),
+    (r#"foresail_object_traps{namespace="chem-a",scaled_object="md",trap="tolerance",instance="b"}"#, "1x60"),
+    (r#"foresail_kubernetes_in_sight{instance="a"}"#, "0x60"),
+    (r#"foresail_kubernetes_in_sight{instance="b"}"#, "1x60"),
     (r#"foresail_grpc_requests_total{method="GetMetrics",code="UNAVAILABLE"}"#, "0+15x60"),
     (r#"foresail_grpc_requests_total{method="GetMetrics",code="OK"}"#, "0+30x60"),
 ];
@@ -55,6 +59,8 @@ const ANSWERS: &[(&str, &str, &str)] = &[
     ),
     ("source_down", r#"foresail_source_up{source="jobs"}"#, "0"),
     ("unavailable", r#"{namespace="chem-a", scaled_object="md", metric="foresail-md-c829f25a"}"#, "1"),
+    ("traps", r#"{namespace="chem-a", scaled_object="md", trap="tolerance"}"#, "1"),
+    ("out_of_sight", r#"foresail_kubernetes_in_sight{instance="a"}"#, "0"),
     ("never_seen", r#"foresail_queue_never_seen{source="jobs", layout="frames", queue="dm"}"#, "1"),
     ("failed_calls", r#"{method="GetMetrics", code="UNAVAILABLE"}"#, "1"),
 ];

@@ -1,6 +1,7 @@
 //! The loop in lock-step: one thing happens after the other, on a clock that only this loop turns.
 //!
-//! Sampler, engine, answers and gRPC are those of the server. What a thread may do at any time there has
+//! Sampler, engine, answers and gRPC are those of the server; the workers are told to the engine as Kubernetes
+//! would show them. What a thread may do at any time there has
 //! its place here: a new ref is sampled before the next call is made, and an activation is read from the
 //! stream before the clock goes on. So two runs are equal bit for bit.
 
@@ -23,9 +24,13 @@ use crate::{
     },
     source::replay::Replay,
     telemetry::Metrics,
+    workloads::{News, Sight, Sighting},
 };
 
-use super::{keda::Keda, world::SOURCE};
+use super::{
+    keda::Keda,
+    world::{self, SOURCE},
+};
 
 /// Seconds between two ticks of the engine, as in the server.
 pub(super) const TICK: f64 = 1.0;
@@ -43,6 +48,8 @@ pub(super) struct LockStep {
     interest: watch::Receiver<Interest>,
     new_refs: mpsc::Receiver<Arc<RefEntry>>,
     asked: Option<Asked>,
+    /// What the engine was last told of the workers.
+    seen: Option<Arc<Sighting>>,
     object: ScaledObject,
     keda: Keda,
     next_sample: f64,
@@ -98,6 +105,7 @@ impl LockStep {
             metrics,
             new_refs,
             asked: None,
+            seen: None,
             object,
             keda,
             next_sample: start,
@@ -176,6 +184,7 @@ impl LockStep {
     }
 
     async fn sample(&mut self) {
+        self.look();
         let wanted = Arc::new(self.interest.borrow_and_update().clone());
         if wanted.queues.is_empty() {
             return;
@@ -186,6 +195,17 @@ impl LockStep {
         self.metrics.read_seconds.with_label_values(&[SOURCE]).observe(cost.seconds);
         self.metrics.source_up.with_label_values(&[SOURCE]).set(1);
         self.engine.absorb(reading);
+    }
+
+    /// Tells the engine of the workers, as the watch of Kubernetes does in the server.
+    fn look(&mut self) {
+        let seen = world::sighting(&self.world());
+        if self.seen.as_deref() != Some(&seen) {
+            let seen = Arc::new(seen);
+            self.seen = Some(seen.clone());
+            let news = News { seen: vec![seen], gone: Vec::new() };
+            self.engine.see(news, Sight::Clear, self.clock.now());
+        }
     }
 
     async fn tick(&mut self, at: f64) -> anyhow::Result<()> {

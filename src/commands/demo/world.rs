@@ -8,7 +8,7 @@ use crate::{
     config::{
         Config, GrpcConfig, HttpConfig,
         policy::PolicyConfig,
-        source::{Access, Layout, LayoutRead, MissingQueue, SourceConfig, StoreConfig},
+        source::{Access, Layout, LayoutRead, MissingQueue, SourceConfig, StoreConfig, WorkloadName},
         text::Glob,
     },
     scaler::pb,
@@ -19,7 +19,9 @@ use crate::{
         keda::{ScaledObject, ScaledObjectSpec},
         workers::{Removal, Span, StartDelay, WorkerPool},
     },
+    sizing::Workload,
     source::replay,
+    workloads::{SCALED_OBJECT, Sighting, Standing, Starts},
 };
 
 use super::Options;
@@ -44,6 +46,10 @@ pub(super) const PLAIN_TARGETS: [f64; 2] = [1.0, 5.0];
 /// Names of the one source and its layout.
 pub(super) const SOURCE: &str = "replay";
 const LAYOUT: &str = "log";
+
+/// The ScaledObject and what it scales.
+const NAMESPACE: &str = "demo";
+const WORKERS: &str = "workers";
 
 /// A part of the log, and who works on it.
 pub(super) struct World {
@@ -106,9 +112,34 @@ pub(super) fn plain_scalers() -> impl Iterator<Item = ListLength> {
 pub(super) fn scaled_object() -> pb::ScaledObjectRef {
     let metadata = [("source", SOURCE), ("layout", LAYOUT), ("queue", replay::QUEUE)];
     pb::ScaledObjectRef {
-        name: "workers".to_owned(),
-        namespace: "demo".to_owned(),
+        name: WORKERS.to_owned(),
+        namespace: NAMESPACE.to_owned(),
         scaler_metadata: metadata.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
+    }
+}
+
+/// What Kubernetes would show of the workers. Of their pods only those matter that are about to go.
+pub(super) fn sighting(pool: &WorkerPool) -> Sighting {
+    let name = |kind: &str| WorkloadName {
+        kind: kind.to_owned(),
+        namespace: NAMESPACE.to_owned(),
+        name: WORKERS.to_owned(),
+    };
+    let count = |n: usize| Some(u32::try_from(n).unwrap_or(u32::MAX));
+    Sighting {
+        name: name(SCALED_OBJECT),
+        target: name("Deployment"),
+        workload: Workload {
+            replicas: count(pool.replicas()),
+            ready: count(pool.ready()),
+            starting: count(pool.starting()),
+            terminating: count(pool.terminating()),
+            min: Some(0),
+            max: Some(MAX_WORKERS),
+        },
+        crew: pool.draining_workers().map(|worker| (worker.to_string().into(), Standing::Terminating)).collect(),
+        starts: Starts::default(),
+        object: None,
     }
 }
 
@@ -139,6 +170,7 @@ pub(super) fn config(options: &Options) -> Config {
         http: HttpConfig { listen: options.http },
         sources: BTreeMap::from([(SOURCE.to_owned(), source)]),
         policies: BTreeMap::from([("default".to_owned(), PolicyConfig::default())]),
+        kubernetes: None,
         overrides: Vec::new(),
     }
 }

@@ -1,0 +1,87 @@
+//! Kubernetes, only ever read: what each ref scales, and which refs there are.
+//!
+//! Objects come in by watches, are cut down to the few fields that are needed, and are folded into one
+//! [`Sighting`] an object. The engine hears of changed sightings as it hears of readings: nobody waits for an
+//! API server but the tasks of this room.
+
+mod crew;
+mod fold;
+mod lean;
+mod record;
+mod scales;
+mod starts;
+mod traps;
+mod watch;
+
+pub use crew::{Crew, MOMENT, Standing, call_roll};
+pub use fold::Fold;
+pub use record::{Change, JobRecord, PodRecord, ScaledRecord, Trigger};
+pub use starts::{Latest, Start, Starts};
+pub use traps::{TRAPS, Trap};
+pub use watch::{Room, run};
+
+use std::sync::Arc;
+
+use crate::{config::source::WorkloadName, sizing::Workload};
+
+/// Kind of the objects that scale a Deployment or the like.
+pub const SCALED_OBJECT: &str = "ScaledObject";
+
+/// Kind of the objects that start Jobs.
+pub const SCALED_JOB: &str = "ScaledJob";
+
+/// Seconds after which a Kubernetes that cannot be read any more says nothing: workloads are unknown then,
+/// and never zeros.
+pub const LOST_AFTER: f64 = 60.0;
+
+/// What is seen of one ScaledObject, ScaledJob, or watched workload.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sighting {
+    /// The object.
+    pub name: WorkloadName,
+    /// What it scales: itself where it is no ScaledObject.
+    pub target: WorkloadName,
+    /// Its pods in numbers.
+    pub workload: Workload,
+    /// Its pods by name.
+    pub crew: Crew,
+    /// How long its pods took to start.
+    pub starts: Starts,
+    /// What its object says; `None` for a workload that only the operator's `watch` names.
+    pub object: Option<Arc<ScaledRecord>>,
+}
+
+/// What has changed since the last news.
+#[derive(Debug, Clone, Default)]
+pub struct News {
+    /// Sightings that are new or changed.
+    pub seen: Vec<Arc<Sighting>>,
+    /// Objects that are gone, or mean another scaler now.
+    pub gone: Vec<WorkloadName>,
+}
+
+/// How much of Kubernetes can be seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sight {
+    /// The first lists are not through.
+    Listing,
+    /// Everything is listed and watched.
+    Clear,
+    /// Nothing could be read for a minute: what was seen says nothing of now.
+    Lost,
+}
+
+/// Where what this room sees and does goes.
+pub trait Heard: Send + Sync {
+    /// Takes what has changed.
+    fn news(&self, news: News, sight: Sight);
+
+    /// Takes note of how long a pod took to start.
+    fn started(&self, start: Start);
+
+    /// Takes note of the pods that are kept in memory.
+    fn pods(&self, kept: usize);
+
+    /// Takes note of a watch of a kind that failed.
+    fn failed(&self, kind: &'static str);
+}

@@ -1,0 +1,256 @@
+//! Objects as the API server sends them, with nothing but the fields that are read: all else is dropped
+//! while it is parsed, so that a page of pods costs little.
+
+use std::{borrow::Cow, fmt::Debug, sync::Arc};
+
+use k8s_openapi::{
+    apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time},
+    jiff::Timestamp,
+};
+use kube::{Resource, core::DynamicResourceScope};
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::Value;
+
+use crate::{
+    config::source::WorkloadName,
+    workloads::{
+        Change, JobRecord, PodRecord, SCALED_JOB, SCALED_OBJECT, ScaledRecord,
+        record::{SCALED_JOB_LABEL, counted_for},
+    },
+};
+
+/// A kind that is watched, as the API calls it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Kind {
+    pub(super) kind: &'static str,
+    pub(super) group: &'static str,
+    pub(super) version: &'static str,
+    pub(super) plural: &'static str,
+    /// Only objects with this label.
+    pub(super) label: Option<&'static str>,
+}
+
+pub(super) const SCALED_OBJECTS: Kind = keda(SCALED_OBJECT, "scaledobjects");
+pub(super) const SCALED_JOBS: Kind = keda(SCALED_JOB, "scaledjobs");
+pub(super) const DEPLOYMENTS: Kind =
+    Kind { kind: "Deployment", group: "apps", version: "v1", plural: "deployments", label: None };
+pub(super) const STATEFUL_SETS: Kind =
+    Kind { kind: "StatefulSet", group: "apps", version: "v1", plural: "statefulsets", label: None };
+pub(super) const JOBS: Kind =
+    Kind { kind: "Job", group: "batch", version: "v1", plural: "jobs", label: Some(SCALED_JOB_LABEL) };
+pub(super) const PODS: Kind = Kind { kind: "Pod", group: "", version: "v1", plural: "pods", label: None };
+
+const fn keda(kind: &'static str, plural: &'static str) -> Kind {
+    Kind { kind, group: "keda.sh", version: "v1alpha1", plural, label: None }
+}
+
+impl Kind {
+    /// Whether its definition comes with KEDA and may be absent.
+    pub(super) fn is_kedas(&self) -> bool {
+        self.group == "keda.sh"
+    }
+}
+
+/// An object, cut down to the parts of its spec and status that are named.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(bound = "S: DeserializeOwned, T: DeserializeOwned")]
+pub(super) struct Lean<S, T> {
+    #[serde(default)]
+    metadata: ObjectMeta,
+    spec: Option<S>,
+    status: Option<T>,
+}
+
+/// A spec that is read field by field, since somebody may have written anything.
+pub(super) type Scaled = Lean<Value, Nothing>;
+pub(super) type Replicated = Lean<Replicas, Nothing>;
+pub(super) type Job = Lean<Nothing, Conditions>;
+pub(super) type Pod = Lean<Nothing, Conditions>;
+
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Nothing {}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Replicas {
+    replicas: Option<u32>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Conditions {
+    phase: Option<String>,
+    #[serde(default)]
+    conditions: Option<Vec<Condition>>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct Condition {
+    #[serde(rename = "type")]
+    kind: String,
+    status: String,
+    reason: Option<String>,
+    #[serde(rename = "lastTransitionTime")]
+    since: Option<Time>,
+}
+
+impl<S, T> Resource for Lean<S, T> {
+    type DynamicType = Kind;
+    type Scope = DynamicResourceScope;
+
+    fn kind(kind: &Kind) -> Cow<'_, str> {
+        kind.kind.into()
+    }
+
+    fn group(kind: &Kind) -> Cow<'_, str> {
+        kind.group.into()
+    }
+
+    fn version(kind: &Kind) -> Cow<'_, str> {
+        kind.version.into()
+    }
+
+    fn plural(kind: &Kind) -> Cow<'_, str> {
+        kind.plural.into()
+    }
+
+    fn meta(&self) -> &ObjectMeta {
+        &self.metadata
+    }
+
+    fn meta_mut(&mut self) -> &mut ObjectMeta {
+        &mut self.metadata
+    }
+}
+
+/// From an object to what is kept of it, by kind; `None` where nothing is.
+pub(super) type Cut<S, T> = fn(Kind, Lean<S, T>, gone: bool, addresses: &[String]) -> Option<Change>;
+
+/// Keeps a ScaledObject or ScaledJob that means us; one that means others now is as good as gone.
+pub(super) fn scaled(kind: Kind, object: Scaled, gone: bool, addresses: &[String]) -> Option<Change> {
+    let name = object.name(kind);
+    let spec = object.spec.filter(|_| !gone);
+    let record = spec.and_then(|spec| ScaledRecord::read(kind.kind, &name.namespace, &spec, addresses));
+    Some(Change::Scaled(name, record.map(Arc::new)))
+}
+
+/// Keeps the replicas that are asked for: 1 where nobody says.
+pub(super) fn replicated(kind: Kind, object: Replicated, gone: bool, _: &[String]) -> Option<Change> {
+    let replicas = object.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1);
+    Some(Change::Target(object.name(kind), (!gone).then_some(replicas)))
+}
+
+/// Keeps a Job that KEDA made.
+pub(super) fn job(_: Kind, object: Job, gone: bool, _: &[String]) -> Option<Change> {
+    let scaled_job = object.label(SCALED_JOB_LABEL)?.into();
+    let finished = ["Complete", "Failed"].iter().any(|kind| object.holds(kind).is_some());
+    let (namespace, name) = object.place();
+    Some(Change::Job(namespace, name, (!gone).then_some(JobRecord { scaled_job, finished })))
+}
+
+/// Keeps a pod that something scales.
+pub(super) fn pod(_: Kind, object: Pod, gone: bool, _: &[String]) -> Option<Change> {
+    let (namespace, name) = object.place();
+    if gone {
+        return Some(Change::Pod(namespace, name, None));
+    }
+    let owners = object.metadata.owner_references.as_deref().unwrap_or_default();
+    let owner = owners.iter().find(|owner| owner.controller == Some(true));
+    let counted = owner.and_then(|owner| counted_for(&owner.kind, &owner.name, |label| object.label(label)));
+    // One that was let go of by its owner is gone for those that count it.
+    let record = counted.map(|(owner_kind, owner)| PodRecord {
+        owner_kind: owner_kind.into(),
+        owner: owner.into(),
+        created: object.metadata.creation_timestamp.as_ref().map_or(0.0, seconds),
+        scheduled: object.holds("PodScheduled").flatten(),
+        ready: object.holds("Ready").map(|since| since.unwrap_or(0.0)),
+        terminating: object.metadata.deletion_timestamp.is_some(),
+        finished: object
+            .status
+            .as_ref()
+            .is_some_and(|status| matches!(status.phase.as_deref(), Some("Succeeded" | "Failed"))),
+        unschedulable: object.conditions().any(|condition| {
+            condition.kind == "PodScheduled"
+                && condition.status == "False"
+                && condition.reason.as_deref() == Some("Unschedulable")
+        }),
+    });
+    Some(Change::Pod(namespace, name, record))
+}
+
+impl<S, T> Lean<S, T> {
+    fn place(&self) -> (Arc<str>, Arc<str>) {
+        let text = |text: &Option<String>| Arc::from(text.as_deref().unwrap_or_default());
+        (text(&self.metadata.namespace), text(&self.metadata.name))
+    }
+
+    fn name(&self, kind: Kind) -> WorkloadName {
+        WorkloadName {
+            kind: kind.kind.to_owned(),
+            namespace: self.metadata.namespace.clone().unwrap_or_default(),
+            name: self.metadata.name.clone().unwrap_or_default(),
+        }
+    }
+
+    fn label(&self, key: &str) -> Option<&str> {
+        self.metadata.labels.as_ref()?.get(key).map(String::as_str)
+    }
+}
+
+impl<S> Lean<S, Conditions> {
+    fn conditions(&self) -> impl Iterator<Item = &Condition> {
+        let all = self.status.as_ref().and_then(|status| status.conditions.as_deref());
+        all.unwrap_or_default().iter()
+    }
+
+    /// Since when a condition holds, if it does; Unix seconds.
+    fn holds(&self, kind: &str) -> Option<Option<f64>> {
+        let condition = self.conditions().find(|condition| condition.kind == kind && condition.status == "True")?;
+        Some(condition.since.as_ref().map(seconds))
+    }
+}
+
+fn seconds(time: &Time) -> f64 {
+    let at: Timestamp = time.0;
+    at.as_millisecond() as f64 / 1000.0
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn read(pod_json: Value) -> Option<Change> {
+        pod(PODS, serde_json::from_value(pod_json).unwrap(), false, &[])
+    }
+
+    #[test]
+    fn of_a_pod_the_owner_and_its_moments_are_kept() {
+        let change = read(json!({
+            "apiVersion": "v1", "kind": "Pod",
+            "metadata": {
+                "namespace": "chem", "name": "md-7d9f-x2", "creationTimestamp": "2026-01-01T00:00:00Z",
+                "labels": { "pod-template-hash": "7d9f", "app": "md" },
+                "ownerReferences": [{ "apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "md-7d9f", "uid": "1", "controller": true }],
+                "managedFields": [{ "manager": "x", "operation": "Update" }],
+            },
+            "spec": { "containers": [{ "name": "c", "image": "i" }], "nodeName": "n1" },
+            "status": { "phase": "Running", "conditions": [
+                { "type": "PodScheduled", "status": "True", "lastTransitionTime": "2026-01-01T00:00:20Z" },
+                { "type": "Ready", "status": "True", "lastTransitionTime": "2026-01-01T00:00:41Z" },
+            ] },
+        }));
+        let Some(Change::Pod(namespace, name, Some(record))) = change else { panic!("{change:?}") };
+        assert_eq!((&*namespace, &*name, &*record.owner_kind, &*record.owner), ("chem", "md-7d9f-x2", "Deployment", "md"));
+        assert_eq!((record.terminating, record.finished), (false, false));
+        let start = record.start(false).unwrap();
+        assert!((start.seconds - 41.0).abs() < 1e-9 && start.cold, "{start:?}");
+    }
+
+    #[test]
+    fn a_pod_without_a_status_or_an_owner_is_read_too() {
+        assert_eq!(
+            read(json!({ "metadata": { "namespace": "n", "name": "p" } })),
+            Some(Change::Pod("n".into(), "p".into(), None)),
+        );
+    }
+}

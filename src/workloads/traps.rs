@@ -1,0 +1,238 @@
+//! What people write into a ScaledObject or ScaledJob that then stands in the way, as one table.
+
+use serde_json::Value;
+
+use crate::workloads::{SCALED_JOB, record::Trigger};
+
+/// One mistake that can be seen in an object.
+pub struct Trap {
+    /// Its name in metrics.
+    pub name: &'static str,
+    /// What it does, and what would be right.
+    pub what: &'static str,
+    holds: fn(&Seen<'_>) -> bool,
+}
+
+/// An object that refers to this Foresail.
+struct Seen<'a> {
+    kind: &'a str,
+    spec: &'a Value,
+    triggers: &'a [Trigger],
+}
+
+/// Seconds: a cooldown above this is said. Foresail itself holds what is worth holding.
+const LONG_COOLDOWN: u64 = 60;
+
+/// Pods in one period: a policy below this slows a burst.
+const QUICK_POLICY: u64 = 100;
+
+/// Every trap that is looked for.
+pub const TRAPS: &[Trap] = &[
+    Trap {
+        name: "fallback-to-zero",
+        what: "fallback.replicas is 0 and minReplicaCount too: KEDA scales to zero when it gets no number. Leave fallback out, or set replicas above 0",
+        holds: |seen| {
+            seen.whole("/fallback/replicas") == Some(0) && seen.whole("/minReplicaCount").unwrap_or(0) == 0
+        },
+    },
+    Trap {
+        name: "mode-jobs-missing",
+        what: "a ScaledJob's trigger needs mode: jobs in its metadata, or Jobs are started for work that is held or in hand",
+        holds: |seen| seen.kind == SCALED_JOB && seen.triggers.iter().any(|trigger| !trigger.is("mode", "jobs")),
+    },
+    Trap {
+        name: "mode-jobs-in-scaled-object",
+        what: "mode: jobs is for a ScaledJob: in a ScaledObject nothing keeps busy workers",
+        holds: |seen| seen.kind != SCALED_JOB && seen.triggers.iter().any(|trigger| trigger.is("mode", "jobs")),
+    },
+    Trap {
+        name: "strategy-differs",
+        what: "the trigger's strategy is not the ScaledJob's scalingStrategy.strategy: the value counts what KEDA does not expect",
+        holds: |seen| {
+            let own = seen.text("/scalingStrategy/strategy").unwrap_or("default");
+            let differs = |trigger: &Trigger| trigger.get("strategy").unwrap_or("default") != own;
+            seen.kind == SCALED_JOB && own != "custom" && seen.triggers.iter().any(differs)
+        },
+    },
+    Trap {
+        name: "metric-type-value",
+        what: "metricType: Value multiplies by the pods that are ready, and in a ScaledJob starts nothing: leave metricType out",
+        holds: |seen| {
+            let triggers = seen.spec.pointer("/triggers").and_then(Value::as_array);
+            triggers.into_iter().flatten().any(|trigger| {
+                trigger.get("metricType").and_then(Value::as_str) == Some("Value")
+                    && Trigger::read(trigger).is_some_and(|ours| seen.triggers.contains(&ours))
+            })
+        },
+    },
+    Trap {
+        name: "scale-up-policy",
+        what: "the HPA's default policy adds 4 pods or doubles them each 15 s: set behavior.scaleUp.policies to [{ type: Pods, value: 1000, periodSeconds: 15 }]",
+        holds: |seen| seen.scales_pods() && !seen.scales_up_at_once(),
+    },
+    Trap {
+        name: "scale-up-window",
+        what: "behavior.scaleUp.stabilizationWindowSeconds delays every burst: set it to 0",
+        holds: |seen| seen.scales_pods() && seen.behavior_whole("scaleUp/stabilizationWindowSeconds").unwrap_or(0) > 0,
+    },
+    Trap {
+        name: "scale-down-window",
+        what: "the HPA keeps workers 300 s longer than Foresail asks: set behavior.scaleDown.stabilizationWindowSeconds to 0",
+        holds: |seen| {
+            seen.scales_pods() && seen.behavior_whole("scaleDown/stabilizationWindowSeconds").unwrap_or(300) > 0
+        },
+    },
+    Trap {
+        name: "tolerance",
+        what: "the HPA ignores a change of less than 10 %: set behavior.scaleUp.tolerance and scaleDown.tolerance to \"0\" (Kubernetes 1.35, KEDA 2.18)",
+        holds: |seen| {
+            let none = |path: &str| seen.behavior(path).is_some_and(is_zero);
+            seen.scales_pods() && !(none("scaleUp/tolerance") && none("scaleDown/tolerance"))
+        },
+    },
+    Trap {
+        name: "cooldown",
+        what: "cooldownPeriod keeps the last workers for minutes beyond what Foresail holds: 15 is enough",
+        holds: |seen| {
+            seen.kind != SCALED_JOB
+                && seen.whole("/minReplicaCount").unwrap_or(0) == 0
+                && seen.whole("/cooldownPeriod").unwrap_or(300) > LONG_COOLDOWN
+        },
+    },
+];
+
+/// The traps that an object of ours is in.
+pub(super) fn find(kind: &str, spec: &Value, triggers: &[Trigger]) -> Vec<&'static Trap> {
+    let seen = Seen { kind, spec, triggers };
+    TRAPS.iter().filter(|trap| (trap.holds)(&seen)).collect()
+}
+
+impl std::fmt::Debug for Trap {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+impl PartialEq for Trap {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl<'a> Seen<'a> {
+    fn whole(&self, path: &str) -> Option<u64> {
+        self.spec.pointer(path)?.as_u64()
+    }
+
+    fn text(&self, path: &str) -> Option<&'a str> {
+        self.spec.pointer(path)?.as_str()
+    }
+
+    fn behavior(&self, path: &str) -> Option<&'a Value> {
+        self.spec.pointer(&format!("/advanced/horizontalPodAutoscalerConfig/behavior/{path}"))
+    }
+
+    fn behavior_whole(&self, path: &str) -> Option<u64> {
+        self.behavior(path)?.as_u64()
+    }
+
+    /// Whether an HPA stands between the value and the pods.
+    fn scales_pods(&self) -> bool {
+        self.kind != SCALED_JOB
+    }
+
+    /// Whether some policy lets a burst through: with several the HPA takes the largest step, unless it is
+    /// told otherwise.
+    fn scales_up_at_once(&self) -> bool {
+        let policies = self.behavior("scaleUp/policies").and_then(Value::as_array);
+        let quick = |policy: &Value| {
+            policy.get("type").and_then(Value::as_str) == Some("Pods")
+                && policy.get("value").and_then(Value::as_u64).unwrap_or(0) >= QUICK_POLICY
+                && policy.get("periodSeconds").and_then(Value::as_u64).unwrap_or(u64::MAX) <= 15
+        };
+        let enough = policies.is_some_and(|all| all.iter().any(quick));
+        enough && self.behavior("scaleUp/selectPolicy").and_then(Value::as_str).unwrap_or("Max") == "Max"
+    }
+}
+
+/// A quantity that is nothing, as text or as a number.
+fn is_zero(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.parse::<f64>().is_ok_and(|number| number == 0.0),
+        number => number.as_f64() == Some(0.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::workloads::SCALED_OBJECT;
+
+    fn names(kind: &str, spec: &Value) -> Vec<&'static str> {
+        let triggers: Vec<_> =
+            spec["triggers"].as_array().into_iter().flatten().filter_map(Trigger::read).collect();
+        find(kind, spec, &triggers).into_iter().map(|trap| trap.name).collect()
+    }
+
+    fn recommended() -> Value {
+        json!({
+            "cooldownPeriod": 15,
+            "advanced": { "horizontalPodAutoscalerConfig": { "behavior": {
+                "scaleUp": { "stabilizationWindowSeconds": 0, "tolerance": "0", "policies": [{ "type": "Pods", "value": 1000, "periodSeconds": 15 }] },
+                "scaleDown": { "stabilizationWindowSeconds": 0, "tolerance": "0" },
+            } } },
+            "triggers": [{ "type": "external-push", "metadata": { "scalerAddress": "f:6000", "queue": "md" } }],
+        })
+    }
+
+    #[test]
+    fn what_the_docs_recommend_is_no_trap_and_each_change_of_it_is_one() {
+        assert_eq!(names(SCALED_OBJECT, &recommended()), [""; 0]);
+        let up = "/advanced/horizontalPodAutoscalerConfig/behavior/scaleUp";
+        for (path, value, wanted) in [
+            ("/cooldownPeriod".to_owned(), json!(300), "cooldown"),
+            (format!("{up}/tolerance"), json!("100m"), "tolerance"),
+            (format!("{up}/stabilizationWindowSeconds"), json!(30), "scale-up-window"),
+            (format!("{up}/policies/0/value"), json!(4), "scale-up-policy"),
+            ("/advanced/horizontalPodAutoscalerConfig/behavior/scaleDown/stabilizationWindowSeconds".to_owned(), json!(300), "scale-down-window"),
+            ("/triggers/0/metadata/mode".to_owned(), json!("jobs"), "mode-jobs-in-scaled-object"),
+            ("/triggers/0/metricType".to_owned(), json!("Value"), "metric-type-value"),
+            ("/fallback".to_owned(), json!({ "replicas": 0, "failureThreshold": 3 }), "fallback-to-zero"),
+        ] {
+            let mut spec = recommended();
+            let (parent, key) = path.rsplit_once('/').unwrap();
+            let parent = spec.pointer_mut(parent).unwrap();
+            match key.parse::<usize>() {
+                Ok(at) => parent[at] = value,
+                Err(_) => parent[key] = value,
+            }
+            assert_eq!(names(SCALED_OBJECT, &spec), [wanted], "{path}");
+        }
+    }
+
+    #[test]
+    fn a_bare_scaled_object_is_in_every_trap_of_the_hpas_defaults() {
+        let spec = json!({ "triggers": [] });
+        assert_eq!(names(SCALED_OBJECT, &spec), ["scale-up-policy", "scale-down-window", "tolerance", "cooldown"]);
+    }
+
+    #[test]
+    fn a_scaled_jobs_trigger_says_its_mode_and_its_strategy() {
+        let job = |metadata: Value, strategy: &str| {
+            json!({ "scalingStrategy": { "strategy": strategy }, "triggers": [{ "type": "external", "metadata": metadata }] })
+        };
+        assert_eq!(names(SCALED_JOB, &job(json!({ "mode": "jobs" }), "default")), [""; 0]);
+        assert_eq!(names(SCALED_JOB, &job(json!({}), "default")), ["mode-jobs-missing"]);
+        assert_eq!(names(SCALED_JOB, &job(json!({ "mode": "jobs" }), "eager")), ["strategy-differs"]);
+        assert_eq!(names(SCALED_JOB, &job(json!({ "mode": "jobs", "strategy": "eager" }), "eager")), [""; 0]);
+    }
+
+    #[test]
+    fn an_object_that_somebody_wrote_wrongly_is_looked_at_all_the_same() {
+        for spec in [json!(null), json!(7), json!({ "triggers": "none", "fallback": [], "advanced": 3 })] {
+            assert!(!names(SCALED_OBJECT, &spec).is_empty());
+        }
+    }
+}

@@ -1,0 +1,380 @@
+//! The tasks that wait for the API server: one watch a kind and namespace, a beat that tells whether anybody
+//! is there, and a loop that folds and tells.
+
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    fmt::Debug,
+    sync::Arc,
+    time::Duration,
+};
+
+use arc_swap::ArcSwap;
+use futures_util::{
+    FutureExt as _, StreamExt as _,
+    future::BoxFuture,
+    stream::{BoxStream, SelectAll},
+};
+use kube::{
+    Api, Client,
+    api::ListParams,
+    config::{KubeConfigOptions, Kubeconfig},
+    core::PartialObjectMeta,
+    runtime::{
+        WatchStreamExt as _,
+        watcher::{self, Event, watcher},
+    },
+};
+use serde::de::DeserializeOwned;
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    clock::Clock,
+    config::{Config, KubernetesConfig, source::WorkloadName},
+    workloads::{
+        Change, Fold, Heard, LOST_AFTER, Sight,
+        lean::{self, Cut, Kind, Lean},
+        scales::Scales,
+    },
+};
+
+/// How often changes are told to the engine.
+const TELL_EVERY: Duration = Duration::from_millis(200);
+
+/// Seconds between two reads of the scale targets that are not watched.
+const SCALES_EVERY: f64 = 10.0;
+
+/// Seconds between two beats.
+const BEAT_EVERY: f64 = 10.0;
+
+/// How long a connection or a beat may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Objects in one answer to a list: a page is what a list costs in memory beyond what is kept.
+const PAGE: u32 = 250;
+
+/// Seconds between two errors of a watch, above which it worked in between: its back-off is at most 60.
+const ERRORS_APART: f64 = 90.0;
+
+/// How long to rest before a cluster that was lost, or not found, is tried anew.
+const REST: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(30)];
+
+/// What the room works with.
+pub struct Room {
+    /// What is watched, as it stood at the start.
+    pub kubernetes: KubernetesConfig,
+    /// The configuration of now: `watch` lines name workloads.
+    pub config: Arc<ArcSwap<Config>>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Who is told.
+    pub heard: Arc<dyn Heard>,
+}
+
+/// Watches until `stop` is cancelled. A cluster that cannot be reached is tried again for ever.
+pub async fn run(room: Room, stop: CancellationToken) {
+    let mut fold = Fold::default();
+    let mut rest = REST[0];
+    loop {
+        let mut clear = false;
+        let watched = async {
+            let client = connect(&room.kubernetes).await?;
+            Watching::new(&room, &mut fold, client).until_lost(&mut clear).await
+        };
+        let why = tokio::select! {
+            () = stop.cancelled() => return,
+            why = watched => why,
+        };
+        if let Err(error) = why {
+            let error = format!("{error:#}");
+            tracing::warn!(error, "Kubernetes cannot be seen: workloads are unknown until it can");
+        }
+        if clear {
+            room.heard.news(fold.take_news(), Sight::Lost);
+            rest = REST[0];
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = sleep(jittered(rest)) => {}
+        }
+        rest = (rest * 2).min(REST[1]);
+    }
+}
+
+async fn connect(config: &KubernetesConfig) -> anyhow::Result<Client> {
+    let mut client = match &config.kubeconfig {
+        Some(path) => {
+            let file = Kubeconfig::read_from(path)?;
+            kube::Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await?
+        }
+        None => kube::Config::infer().await?,
+    };
+    client.connect_timeout = Some(PATIENCE);
+    Ok(Client::try_from(client)?)
+}
+
+/// What one watch said.
+enum Told {
+    /// A list begins.
+    Listing,
+    /// The list is through.
+    Listed,
+    /// An object, or nothing of interest.
+    Change(Option<Change>),
+    /// It failed, and will be tried again.
+    Failed(watcher::Error),
+}
+
+/// One watch: a kind, in a namespace or in all.
+#[derive(Debug, Clone)]
+struct Scope {
+    kind: Kind,
+    namespace: Option<String>,
+    /// Number of its newest list.
+    round: u32,
+}
+
+/// A watch that fails again and again.
+struct Failing {
+    since: f64,
+    last: f64,
+}
+
+/// Everything while one client works.
+struct Watching<'a> {
+    room: &'a Room,
+    fold: &'a mut Fold,
+    client: Client,
+    scopes: Vec<Scope>,
+    streams: SelectAll<BoxStream<'static, (usize, Told)>>,
+    listed: HashSet<usize>,
+    failing: HashMap<usize, Failing>,
+    rounds: u32,
+    /// When somebody last answered.
+    answered: f64,
+    scales_read: bool,
+}
+
+impl<'a> Watching<'a> {
+    fn new(room: &'a Room, fold: &'a mut Fold, client: Client) -> Self {
+        let answered = room.clock.now();
+        let mut watching = Self {
+            room,
+            fold,
+            client,
+            scopes: Vec::new(),
+            streams: SelectAll::new(),
+            listed: HashSet::new(),
+            failing: HashMap::new(),
+            rounds: 0,
+            answered,
+            scales_read: false,
+        };
+        let namespaces: Vec<Option<String>> = match room.kubernetes.namespaces.as_slice() {
+            [] => vec![None],
+            some => some.iter().cloned().map(Some).collect(),
+        };
+        for namespace in namespaces {
+            watching.open(lean::SCALED_OBJECTS, namespace.as_deref(), lean::scaled);
+            watching.open(lean::SCALED_JOBS, namespace.as_deref(), lean::scaled);
+            watching.open(lean::DEPLOYMENTS, namespace.as_deref(), lean::replicated);
+            watching.open(lean::STATEFUL_SETS, namespace.as_deref(), lean::replicated);
+            watching.open(lean::JOBS, namespace.as_deref(), lean::job);
+            watching.open(lean::PODS, namespace.as_deref(), lean::pod);
+        }
+        watching
+    }
+
+    fn open<S, T>(&mut self, kind: Kind, namespace: Option<&str>, cut: Cut<S, T>)
+    where
+        S: Clone + Debug + DeserializeOwned + Send + 'static,
+        T: Clone + Debug + DeserializeOwned + Send + 'static,
+    {
+        let api: Api<Lean<S, T>> = self.api(kind, namespace);
+        let config = watcher::Config { label_selector: kind.label.map(str::to_owned), ..watcher::Config::default() };
+        let addresses = self.room.kubernetes.addresses.clone();
+        let at = self.scopes.len();
+        let told = move |event| match event {
+            Ok(Event::Init) => Told::Listing,
+            Ok(Event::InitDone) => Told::Listed,
+            Ok(Event::InitApply(object) | Event::Apply(object)) => {
+                Told::Change(cut(kind, object, false, &addresses))
+            }
+            Ok(Event::Delete(object)) => Told::Change(cut(kind, object, true, &addresses)),
+            Err(error) => Told::Failed(error),
+        };
+        let stream = watcher(api, config.page_size(PAGE)).default_backoff();
+        self.streams.push(stream.map(move |event| (at, told(event))).boxed());
+        self.scopes.push(Scope { kind, namespace: namespace.map(str::to_owned), round: 0 });
+    }
+
+    fn api<K: kube::Resource<DynamicType = Kind, Scope = kube::core::DynamicResourceScope>>(
+        &self,
+        kind: Kind,
+        namespace: Option<&str>,
+    ) -> Api<K> {
+        match namespace {
+            Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, &kind),
+            None => Api::all_with(self.client.clone(), &kind),
+        }
+    }
+
+    /// Folds and tells until nobody has answered for a minute. `clear` once everything was listed.
+    async fn until_lost(mut self, clear: &mut bool) -> anyhow::Result<()> {
+        let scales = Scales::default();
+        let client = self.client.clone();
+        let mut reading: Option<BoxFuture<'_, Vec<Change>>> = None;
+        let mut beat: Option<BoxFuture<'static, bool>> = None;
+        let (mut next_scales, mut next_beat) = (0.0, 0.0);
+        let mut tell = interval(TELL_EVERY);
+        tell.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                Some((at, told)) = self.streams.next() => self.take(at, told),
+                changes = due(&mut reading) => {
+                    reading = None;
+                    self.scales_read = true;
+                    let now = self.room.clock.now();
+                    for change in changes {
+                        self.fold.apply(now, change, self.rounds);
+                    }
+                }
+                answered = due(&mut beat) => {
+                    beat = None;
+                    if answered {
+                        self.answered = self.room.clock.now();
+                    }
+                }
+                _ = tell.tick() => {
+                    let now = self.room.clock.now();
+                    if beat.is_none() && now >= next_beat {
+                        next_beat = now + BEAT_EVERY;
+                        beat = Some(self.beat());
+                    }
+                    let listed = self.listed.len() == self.scopes.len();
+                    if listed && reading.is_none() && now >= next_scales {
+                        next_scales = now + SCALES_EVERY;
+                        self.fold.watch(watched(&self.room.config.load()));
+                        let targets = self.fold.others().into_iter().collect();
+                        reading = Some(scales.read(&client, targets).boxed());
+                    }
+                    if listed && self.scales_read {
+                        self.tell(!*clear);
+                        *clear = true;
+                    }
+                    self.lost(now)?;
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, at: usize, told: Told) {
+        let now = self.room.clock.now();
+        match told {
+            Told::Listing => {
+                self.rounds += 1;
+                self.scopes[at].round = self.rounds;
+            }
+            Told::Change(Some(change)) => self.fold.apply(now, change, self.scopes[at].round),
+            Told::Change(None) => {}
+            Told::Listed => {
+                let scope = &self.scopes[at];
+                self.fold.sweep(now, scope.kind.kind, scope.namespace.as_deref(), scope.round);
+                self.listed.insert(at);
+                self.failing.remove(&at);
+            }
+            Told::Failed(error) => self.failed(now, at, &error),
+        }
+    }
+
+    fn failed(&mut self, now: f64, at: usize, error: &watcher::Error) {
+        let kind = self.scopes[at].kind;
+        self.room.heard.failed(kind.kind);
+        if kind.is_kedas() && is_absent(error) {
+            if self.listed.insert(at) {
+                tracing::warn!(kind = kind.kind, "KEDA's definitions are not in this cluster: they are looked for again");
+            }
+            return;
+        }
+        let failing = self.failing.entry(at).or_insert_with(|| {
+            tracing::warn!(kind = kind.kind, %error, "a kind cannot be watched: it is tried again");
+            Failing { since: now, last: now }
+        });
+        if now - failing.last > ERRORS_APART {
+            failing.since = now;
+        }
+        failing.last = now;
+    }
+
+    /// Tells what has changed; at the first time even nothing is news.
+    fn tell(&mut self, first: bool) {
+        for start in self.fold.take_started() {
+            self.room.heard.started(start);
+        }
+        let news = self.fold.take_news();
+        if first || !(news.seen.is_empty() && news.gone.is_empty()) {
+            self.room.heard.pods(self.fold.pods());
+            self.room.heard.news(news, Sight::Clear);
+        }
+        if first {
+            tracing::info!(pods = self.fold.pods(), "Kubernetes is in sight");
+        }
+    }
+
+    /// Asks for the names of at most one pod, from the server's memory.
+    fn beat(&self) -> BoxFuture<'static, bool> {
+        let namespace = self.room.kubernetes.namespaces.first().map(String::as_str);
+        let pods: Api<PartialObjectMeta<lean::Pod>> = self.api(lean::PODS, namespace);
+        async move {
+            let one = ListParams::default().limit(1).match_any();
+            match timeout(PATIENCE, pods.list(&one)).await {
+                Ok(Ok(_)) => true,
+                // Refused is answered; the watches say what is refused.
+                Ok(Err(kube::Error::Api(status))) => status.code < 500,
+                _ => false,
+            }
+        }
+        .boxed()
+    }
+
+    fn lost(&self, now: f64) -> anyhow::Result<()> {
+        let silent = now - self.answered;
+        if silent > LOST_AFTER {
+            anyhow::bail!("the API server has not answered for {silent:.0} s");
+        }
+        for (at, failing) in &self.failing {
+            let kind = self.scopes[*at].kind.kind;
+            if failing.last - failing.since > LOST_AFTER && now - failing.last < ERRORS_APART {
+                anyhow::bail!("{kind} could not be watched for {:.0} s", failing.last - failing.since);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The future's value once it is there; never, where there is none.
+async fn due<T>(future: &mut Option<BoxFuture<'_, T>>) -> T {
+    match future {
+        Some(future) => future.await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Workloads that `watch` lines name.
+fn watched(config: &Config) -> BTreeSet<WorkloadName> {
+    config.sources.values().flat_map(|source| &source.watch).map(|line| line.workload.clone()).collect()
+}
+
+/// Whether the API does not know the kind.
+fn is_absent(error: &watcher::Error) -> bool {
+    match error {
+        watcher::Error::InitialListFailed(kube::Error::Api(status))
+        | watcher::Error::WatchStartFailed(kube::Error::Api(status)) => status.code == 404,
+        _ => false,
+    }
+}
+
+/// A rest that differs from replica to replica: half to all of it.
+fn jittered(rest: Duration) -> Duration {
+    rest.mul_f64(0.5 + 0.5 * rand::random::<f64>())
+}

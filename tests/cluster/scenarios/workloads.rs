@@ -1,0 +1,167 @@
+//! What Foresail sees of Kubernetes, and what it does with that.
+
+use std::{path::Path, time::Duration};
+
+use serde_json::Value;
+
+use super::{Cluster, Scenario, scenarios};
+use crate::{
+    api::{Replicas, eventually},
+    foresail::Foresail,
+    support::redis::RedisServer,
+};
+
+pub(super) fn scenarios() -> Vec<Scenario> {
+    scenarios![Ci:
+        workloads::a_fresh_foresail_starts_from_the_replicas_that_are_there,
+        workloads::one_that_nobody_calls_knows_every_ref,
+        workloads::what_stands_in_the_way_in_an_object_is_said,
+    ]
+}
+
+const PATIENCE: Duration = Duration::from_mins(1);
+
+async fn a_fresh_foresail_starts_from_the_replicas_that_are_there(cluster: &Cluster) {
+    let redis = RedisServer::start().await;
+    let namespace = cluster.namespace("fresh").await;
+    let mut foresail = start(cluster, "foresail", &redis, &namespace, None).await;
+    cluster.apply(&namespace, &deployment(3)).await;
+    // A list that workers pop says nothing of who is busy, so without the replicas there would be no answer.
+    cluster.apply(&namespace, &scaled_object(&foresail.address(), "plain", "work")).await;
+    let replicas = Replicas::watch(cluster.client(), &namespace, "worker").await;
+    until_ref(&foresail, &namespace, |row| row["target"] == 3 && row["last_asked"].is_number()).await;
+
+    foresail.kill();
+    foresail.start_again().await;
+    until_ref(&foresail, &namespace, |row| row["target"] == 3 && row["workload"]["replicas"] == 3).await;
+    replicas.until_wanted(3, PATIENCE).await;
+    let why = refs(&foresail, &namespace)[0]["why"].to_string();
+    assert!(why.contains("workers=0+3") && why.contains("no_fall=in-flight-unseen"), "{why}");
+}
+
+async fn one_that_nobody_calls_knows_every_ref(cluster: &Cluster) {
+    let redis = RedisServer::start().await;
+    let namespace = cluster.namespace("warm").await;
+    let called = start(cluster, "called", &redis, &namespace, None).await;
+    let idle = start(cluster, "idle", &redis, &namespace, Some(&called.address())).await;
+    cluster.apply(&namespace, &deployment(0)).await;
+    cluster.apply(&namespace, &scaled_object(&called.address(), "reliable", "work")).await;
+    for job in 0..4 {
+        redis.command::<()>(&["LPUSH", "work", &job.to_string()]).await;
+    }
+    let replicas = Replicas::watch(cluster.client(), &namespace, "worker").await;
+    replicas.until_wanted(4, Duration::from_mins(2)).await;
+    let warm = |row: &Value| {
+        row["target"] == 4 && row["last_asked"].is_null() && row["workload"]["replicas"] == 4
+    };
+    until_ref(&idle, &namespace, warm).await;
+
+    // Another queue is another ref, which starts where the one before stood.
+    cluster.apply(&namespace, &scaled_object(&called.address(), "plain", "other")).await;
+    let edited = |row: &Value| row["queue"]["queue"] == "other" && row["target"] == 4;
+    until_ref(&idle, &namespace, edited).await;
+}
+
+async fn what_stands_in_the_way_in_an_object_is_said(cluster: &Cluster) {
+    let redis = RedisServer::start().await;
+    let namespace = cluster.namespace("traps").await;
+    let foresail = start(cluster, "foresail", &redis, &namespace, None).await;
+    cluster.apply(&namespace, &deployment(0)).await;
+    cluster.apply(&namespace, &scaled_object(&foresail.address(), "nowhere", "work")).await;
+    let path = format!("/api/objects/{namespace}/worker");
+    eventually("the traps are told", PATIENCE, async || {
+        let objects = json(&foresail.page(&path));
+        let traps = objects[0]["traps"].as_array().cloned().unwrap_or_default();
+        let names: Vec<_> = traps.iter().filter_map(|trap| trap["trap"].as_str()).collect();
+        let wanted = ["scale-up-policy", "scale-down-window", "tolerance", "wrong-metadata"];
+        if names == wanted { Ok(()) } else { Err(format!("{names:?}")) }
+    })
+    .await;
+    let metric = format!("foresail_object_traps{{namespace=\"{namespace}\",scaled_object=\"worker\",trap=\"tolerance\"}}");
+    assert_eq!(foresail.metric(&metric), Some(1.0));
+    assert_eq!(foresail.metric("foresail_kubernetes_in_sight"), Some(1.0));
+}
+
+/// A Foresail that watches one namespace; `address` is the triggers' where that is not its own.
+async fn start(
+    cluster: &Cluster,
+    name: &str,
+    redis: &RedisServer,
+    namespace: &str,
+    address: Option<&str>,
+) -> Foresail {
+    let kubeconfig: &Path = &cluster.stack.kubeconfig;
+    let sections = format!(
+        r#"
+sources:
+  jobs:
+    redis: {{ host: 127.0.0.1, port: {} }}
+    namespaces: {{ "*": ["*"] }}
+    sample_every: 500ms
+    layouts:
+      reliable: {{ preset: redis-list, processing: "{{queue}}:busy" }}
+      plain: {{ preset: redis-list }}
+policies:
+  default: {{ keep_alive: 0s }}
+kubernetes: {{ addresses: ["{}"], namespaces: [{namespace}], kubeconfig: {} }}
+"#,
+        redis.port(),
+        address.unwrap_or(Foresail::ADDRESS),
+        kubeconfig.display(),
+    );
+    Foresail::start_as(name, &cluster.logs, &sections).await
+}
+
+/// Waits until the newest ref of the `ScaledObject` fits.
+async fn until_ref(foresail: &Foresail, namespace: &str, fits: impl Fn(&Value) -> bool) {
+    eventually("a ref is answered as it should", PATIENCE, async || {
+        let rows = refs(foresail, namespace);
+        if rows.iter().any(&fits) { Ok(()) } else { Err(format!("{rows:?}")) }
+    })
+    .await;
+}
+
+fn refs(foresail: &Foresail, namespace: &str) -> Vec<Value> {
+    let rows = json(&foresail.page(&format!("/api/refs/{namespace}/worker")));
+    rows.as_array().cloned().unwrap_or_default()
+}
+
+/// The JSON of an answer; null where there is none.
+fn json(page: &str) -> Value {
+    let body = page.split_once("\r\n\r\n").map_or(page, |(_, body)| body);
+    serde_json::from_str(body).unwrap_or_default()
+}
+
+fn deployment(replicas: u32) -> String {
+    format!(
+        "
+apiVersion: apps/v1
+kind: Deployment
+metadata: {{ name: worker }}
+spec:
+  replicas: {replicas}
+  selector: {{ matchLabels: {{ app: worker }} }}
+  template:
+    metadata: {{ labels: {{ app: worker }} }}
+    spec: {{ containers: [{{ name: worker, image: worker }}] }}
+"
+    )
+}
+
+fn scaled_object(address: &str, layout: &str, queue: &str) -> String {
+    format!(
+        r#"
+apiVersion: keda.sh/v1alpha1
+kind: ScaledObject
+metadata: {{ name: worker }}
+spec:
+  scaleTargetRef: {{ name: worker }}
+  pollingInterval: 5
+  cooldownPeriod: 15
+  maxReplicaCount: 9
+  triggers:
+    - type: external
+      metadata: {{ scalerAddress: "{address}", layout: {layout}, queue: {queue} }}
+"#
+    )
+}
