@@ -2,7 +2,11 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help test servers lint docs audit demo bench cluster-tools cluster-tools-all \
+<<<<<<< HEAD
 	cluster test-cluster test-cluster-all
+=======
+	test-cluster test-cluster-all image
+>>>>>>> e853d91 (Chart: its values held against schema, README and program; scenarios through real Helm and of the image)
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,6 +44,9 @@ audit: ## licences, banned crates and sources of all dependencies (deny.toml)
 	@command -v cargo-deny >/dev/null || { \
 		echo "cargo-deny is missing: install it with \`cargo install cargo-deny --locked\`" >&2; exit 1; }
 	cargo deny --all-features --locked check bans licenses sources
+
+image: ## the container image as an OCI archive, from a static release build (needs buildah)
+	@scripts/image
 
 demo: ## a week of real jobs through the whole loop, no servers needed
 	cargo run --release --locked -- demo

@@ -8,6 +8,7 @@
 
 mod api;
 mod foresail;
+mod helm;
 mod run;
 mod scenarios;
 mod stack;

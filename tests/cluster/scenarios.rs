@@ -1,6 +1,8 @@
 //! What is tried on the stack. Each scenario reads as its own description, in its name and in its body.
 
+mod chart;
 mod e2e;
+mod image;
 mod nodes;
 
 use std::{path::PathBuf, pin::Pin, sync::Arc};
@@ -15,7 +17,10 @@ use crate::{
 
 /// Every scenario, in reading order.
 pub(crate) fn all() -> Vec<Scenario> {
-    [e2e::scenarios(), nodes::scenarios()].into_iter().flatten().collect()
+    [e2e::scenarios(), nodes::scenarios(), chart::scenarios(), image::scenarios()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 /// When a scenario runs.
