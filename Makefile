@@ -2,11 +2,7 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help test servers lint docs audit demo bench cluster-tools cluster-tools-all \
-<<<<<<< HEAD
-	cluster test-cluster test-cluster-all
-=======
-	test-cluster test-cluster-all image
->>>>>>> e853d91 (Chart: its values held against schema, README and program; scenarios through real Helm and of the image)
+	cluster test-cluster test-cluster-all image
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
