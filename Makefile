@@ -25,7 +25,7 @@ cluster: cluster-tools ## Kubernetes, KEDA and Foresail on this machine, to try:
 test-cluster: ## scenarios on real Kubernetes and KEDA, minutes; one of them: `make test-cluster ARGS=NAME`
 	cargo test --locked --test cluster -- $(ARGS)
 
-test-cluster-all: ## every scenario, those too that take long or need the tools of cluster-tools-all
+test-cluster-all: ## every scenario, those too that take long or need cluster-tools-all and `make image`
 	FORESAIL_CLUSTER_TIER=all cargo test --locked --test cluster -- $(ARGS)
 
 lint: ## formatting and clippy, warnings are errors

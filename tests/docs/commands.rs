@@ -47,11 +47,10 @@ fn fault(line: &str) -> Option<String> {
             let known = source("Makefile").lines().any(|line| line.starts_with(&format!("{target}:")));
             (!known).then(|| "the Makefile has no such target".to_owned())
         }
-        ["cat", _] => None,
+        ["cat", _] | ["helm", "uninstall", ..] => None,
         ["helm", "install" | "upgrade", _, chart, ..] => {
             (!root().join(chart).join("Chart.yaml").is_file()).then(|| "there is no such chart".to_owned())
         }
-        ["helm", "uninstall", ..] => None,
         ["kubectl", rest @ ..] => match rest.iter().position(|word| *word == "/foresail") {
             Some(at) => parse(&[&["foresail"], &rest[at + 1..]].concat()),
             None => None,
