@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help test servers lint docs audit demo bench cluster-tools cluster-tools-all \
-	cluster test-cluster test-cluster-all
+	cluster test-cluster test-cluster-all image
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,7 +25,7 @@ cluster: cluster-tools ## Kubernetes, KEDA and Foresail on this machine, to try:
 test-cluster: ## scenarios on real Kubernetes and KEDA, minutes; one of them: `make test-cluster ARGS=NAME`
 	cargo test --locked --test cluster -- $(ARGS)
 
-test-cluster-all: ## every scenario, those too that take long or need the tools of cluster-tools-all
+test-cluster-all: ## every scenario, those too that take long or need cluster-tools-all and `make image`
 	FORESAIL_CLUSTER_TIER=all cargo test --locked --test cluster -- $(ARGS)
 
 lint: ## formatting and clippy, warnings are errors
@@ -40,6 +40,9 @@ audit: ## licences, banned crates and sources of all dependencies (deny.toml)
 	@command -v cargo-deny >/dev/null || { \
 		echo "cargo-deny is missing: install it with \`cargo install cargo-deny --locked\`" >&2; exit 1; }
 	cargo deny --all-features --locked check bans licenses sources
+
+image: ## the container image as an OCI archive, from a static release build (needs buildah)
+	@scripts/image
 
 demo: ## a week of real jobs through the whole loop, no servers needed
 	cargo run --release --locked -- demo

@@ -7,7 +7,11 @@ mod demo;
 mod explain;
 mod serve;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    net::IpAddr,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
@@ -31,6 +35,9 @@ enum Command {
         /// The configuration (YAML).
         #[arg(long, value_name = "FILE", env = "FORESAIL_CONFIG")]
         config: PathBuf,
+        /// An address of this machine that takes the place of those in `grpc.listen` and `http.listen`; their ports stay.
+        #[arg(long, value_name = "ADDRESS", env = "FORESAIL_BIND")]
+        bind: Option<IpAddr>,
         #[command(flatten)]
         log: Log,
     },
@@ -72,7 +79,7 @@ impl Cli {
     pub fn run(self) -> ExitCode {
         let result = match self.command {
             Command::Demo(options) => demo::run(&options),
-            Command::Serve { config, log } => serve(&config, &log),
+            Command::Serve { config, bind, log } => serve(&config, bind, &log),
             Command::Check { config } => check::run(&config),
             Command::Explain { name, http } => explain::run(&name, &http).map(|()| ExitCode::SUCCESS),
             Command::Decide { policy } => Ok(decide::run(policy.as_deref())),
@@ -84,8 +91,8 @@ impl Cli {
     }
 }
 
-fn serve(config: &std::path::Path, log: &Log) -> Result<ExitCode> {
+fn serve(config: &Path, bind: Option<IpAddr>, log: &Log) -> Result<ExitCode> {
     telemetry::start_logging(log.log_format, &log.log_level).map_err(anyhow::Error::msg)?;
-    serve::run(config)?;
+    serve::run(config, bind)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -74,6 +74,27 @@ impl Http {
         Self { answers, metrics, clock, ready }
     }
 
+    /// Whether the engine ticks; no store is asked, or its outage would restart every pod.
+    ///
+    /// # Errors
+    /// Says since when it does not.
+    pub fn alive(&self) -> Result<(), String> {
+        let table = self.answers.load();
+        let age = self.clock.now() - table.at;
+        if table.tick > 0 && age > DEAD_AFTER {
+            return Err(format!("the last tick was {age:.0} s ago"));
+        }
+        Ok(())
+    }
+
+    /// Whether KEDA should be sent here.
+    ///
+    /// # Errors
+    /// Says why not.
+    pub fn ready(&self) -> Result<(), String> {
+        self.ready.missing().map_or(Ok(()), |why| Err(why.to_owned()))
+    }
+
     /// Serves until `stop` is cancelled.
     ///
     /// # Errors
@@ -105,20 +126,17 @@ async fn metrics(State(http): State<Http>) -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], http.metrics.text())
 }
 
-/// Alive means that the engine ticks; no backend is asked, or its outage would restart every pod.
 async fn livez(State(http): State<Http>) -> (StatusCode, String) {
-    let table = http.answers.load();
-    let age = http.clock.now() - table.at;
-    if table.tick > 0 && age > DEAD_AFTER {
-        (StatusCode::SERVICE_UNAVAILABLE, format!("the last tick was {age:.0} s ago\n"))
-    } else {
-        (StatusCode::OK, "ok\n".to_owned())
-    }
+    probe(http.alive())
 }
 
 async fn readyz(State(http): State<Http>) -> (StatusCode, String) {
-    match http.ready.missing() {
-        Some(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),
-        None => (StatusCode::OK, "ok\n".to_owned()),
+    probe(http.ready())
+}
+
+fn probe(well: Result<(), String>) -> (StatusCode, String) {
+    match well {
+        Ok(()) => (StatusCode::OK, "ok\n".to_owned()),
+        Err(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),
     }
 }

@@ -4,7 +4,7 @@ mod server;
 mod service;
 mod stream;
 
-pub use server::{ServeError, Server};
+pub use server::{Health, ServeError, Server};
 pub use service::Scaler;
 
 /// KEDA's protocol, generated from `proto/externalscaler.proto`.

@@ -7,7 +7,7 @@ mod sources;
 mod watch_file;
 
 use std::{
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     path::Path,
     sync::{
         Arc,
@@ -35,7 +35,7 @@ use crate::{
     http::{Http, Readiness},
     refs::Refs,
     sampler::{Heard, ReadCost, Reading},
-    scaler::{Scaler, Server},
+    scaler::{Health, Scaler, Server},
     shutdown::Shutdown,
     telemetry::Metrics,
     workloads::{self, News, Room, Sight, Start},
@@ -58,8 +58,8 @@ struct Shared {
     stop: CancellationToken,
 }
 
-/// Serves until a signal.
-pub(super) fn run(path: &Path) -> Result<()> {
+/// Serves until a signal; `host`, where given, takes the place of the hosts of `grpc.listen` and `http.listen`.
+pub(super) fn run(path: &Path, host: Option<IpAddr>) -> Result<()> {
     let io = runtime::Builder::new_multi_thread()
         .worker_threads(IO_THREADS)
         .thread_name("io")
@@ -91,8 +91,8 @@ pub(super) fn run(path: &Path) -> Result<()> {
         stop: CancellationToken::new(),
     });
 
-    let grpc_listener = bind("grpc.listen", config.grpc.listen)?;
-    let http_listener = bind("http.listen", config.http.listen)?;
+    let grpc_listener = bind("grpc.listen", config.grpc.listen, host)?;
+    let http_listener = bind("http.listen", config.http.listen, host)?;
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         config = %path.display(),
@@ -111,7 +111,11 @@ pub(super) fn run(path: &Path) -> Result<()> {
         metrics.clone(),
         shared.stop.clone(),
     );
-    let server = Server::new(scaler, config.grpc.clone())?;
+    let http = Http::new(answers.clone(), metrics.clone(), clock.clone(), shared.ready.clone());
+    let server = Server::new(scaler, config.grpc.clone())?.with_health({
+        let http = http.clone();
+        move || Health { alive: http.alive().is_ok(), ready: http.ready().is_ok() }
+    });
     let engine = Engine::new(config.clone(), refs.clone(), answers.clone());
     let mut sources = Sources::new(shared.clone(), io.handle().clone());
     sources.start(sources.prepare(&config)?, &engine.interests());
@@ -132,7 +136,6 @@ pub(super) fn run(path: &Path) -> Result<()> {
         runtime.block_on(async { anyhow::Ok(server.run(TcpListener::from_std(grpc_listener)?).await?) })
     })?;
 
-    let http = Http::new(answers, metrics, clock, shared.ready.clone());
     io.block_on(async {
         tokio::spawn(http.run(TcpListener::from_std(http_listener)?, shared.stop.child_token()));
         tokio::spawn(first_pass(shared.clone()));
@@ -164,7 +167,8 @@ pub(super) fn run(path: &Path) -> Result<()> {
     grpc.and(engine)
 }
 
-fn bind(field: &str, address: SocketAddr) -> Result<std::net::TcpListener> {
+fn bind(field: &str, configured: SocketAddr, host: Option<IpAddr>) -> Result<std::net::TcpListener> {
+    let address = SocketAddr::new(host.unwrap_or(configured.ip()), configured.port());
     let listener = std::net::TcpListener::bind(address)
         .with_context(|| format!("{field}: cannot listen on {address}"))?;
     listener.set_nonblocking(true)?;

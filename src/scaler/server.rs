@@ -35,14 +35,30 @@ const DEADLINE: Duration = Duration::from_millis(2500);
 /// How long clients may take to end their calls once the server stops.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// Names under which the health service answers.
-const HEALTH_SERVICES: [&str; 4] = ["", "liveness", "readiness", "externalscaler.ExternalScaler"];
+/// Between two looks at the process's own health.
+const HEALTH_EVERY: Duration = Duration::from_secs(1);
+
+/// Name of the health service that fails only when a restart would help.
+const LIVENESS: &str = "liveness";
+
+/// Names of the health services that say whether calls should come here.
+const READINESS: [&str; 3] = ["", "readiness", "externalscaler.ExternalScaler"];
 
 /// A server ready to run.
 pub struct Server {
     scaler: Scaler,
     config: GrpcConfig,
     tls: Option<ServerTlsConfig>,
+    look: Box<dyn Fn() -> Health + Send>,
+}
+
+/// What the process says of itself over gRPC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Health {
+    /// Whether it works at all; where not, it should be restarted.
+    pub alive: bool,
+    /// Whether KEDA should be sent here.
+    pub ready: bool,
 }
 
 /// Why the server cannot run.
@@ -68,7 +84,13 @@ impl Server {
     /// Names the file that cannot be read.
     pub fn new(scaler: Scaler, config: GrpcConfig) -> Result<Self, ServeError> {
         let tls = config.tls.as_ref().map(tls).transpose()?;
-        Ok(Self { scaler, config, tls })
+        Ok(Self { scaler, config, tls, look: Box::new(|| Health { alive: true, ready: true }) })
+    }
+
+    /// The server whose health is what `look` says, asked once a second; without it, it is well.
+    #[must_use]
+    pub fn with_health(self, look: impl Fn() -> Health + Send + 'static) -> Self {
+        Self { look: Box::new(look), ..self }
     }
 
     /// Serves until the scaler's stop token is cancelled, then drains for at most five seconds.
@@ -76,10 +98,11 @@ impl Server {
     /// # Errors
     /// When the transport cannot be set up or breaks.
     pub async fn run(self, listener: TcpListener) -> Result<(), ServeError> {
-        let Self { scaler, config, tls } = self;
+        let Self { scaler, config, tls, look } = self;
         let stop = scaler.stop.clone();
         let (health, health_service) = tonic_health::server::health_reporter();
-        report(&health, ServingStatus::Serving).await;
+        let at_start = look();
+        report(&health, at_start).await;
 
         let mut builder = tonic::transport::Server::builder()
             .timeout(DEADLINE)
@@ -109,8 +132,8 @@ impl Server {
         let serving = router.serve_with_incoming_shutdown(incoming, {
             let stop = stop.clone();
             async move {
-                stop.cancelled().await;
-                report(&health, ServingStatus::NotServing).await;
+                stop.run_until_cancelled(keep_reporting(&health, at_start, look)).await;
+                report(&health, Health { alive: false, ready: false }).await;
             }
         });
         // hyper waits for connections that never sent a byte: the grace timer does not.
@@ -128,9 +151,23 @@ impl Server {
     }
 }
 
-async fn report(health: &HealthReporter, status: ServingStatus) {
-    for service in HEALTH_SERVICES {
-        health.set_service_status(service, status).await;
+/// Tells watchers of changes only.
+async fn keep_reporting(health: &HealthReporter, mut told: Health, look: impl Fn() -> Health) {
+    loop {
+        tokio::time::sleep(HEALTH_EVERY).await;
+        let now = look();
+        if now != told {
+            report(health, now).await;
+            told = now;
+        }
+    }
+}
+
+async fn report(reporter: &HealthReporter, Health { alive, ready }: Health) {
+    let status = |well| if well { ServingStatus::Serving } else { ServingStatus::NotServing };
+    reporter.set_service_status(LIVENESS, status(alive)).await;
+    for service in READINESS {
+        reporter.set_service_status(service, status(ready)).await;
     }
 }
 

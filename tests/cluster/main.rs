@@ -8,6 +8,7 @@
 
 mod api;
 mod foresail;
+mod helm;
 mod jobs;
 mod mirror;
 mod run;

@@ -1,6 +1,8 @@
 //! What is tried on the stack. Each scenario reads as its own description, in its name and in its body.
 
+mod chart;
 mod e2e;
+mod image;
 mod nodes;
 mod runner;
 mod workloads;
@@ -18,7 +20,17 @@ use crate::{
 
 /// Every scenario, in reading order.
 pub(crate) fn all() -> Vec<Scenario> {
-    [e2e::scenarios(), workloads::scenarios(), nodes::scenarios(), runner::scenarios()].into_iter().flatten().collect()
+    [
+        e2e::scenarios(),
+        workloads::scenarios(),
+        nodes::scenarios(),
+        runner::scenarios(),
+        chart::scenarios(),
+        image::scenarios(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// When a scenario runs.

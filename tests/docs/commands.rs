@@ -4,7 +4,7 @@ use clap::{CommandFactory as _, Parser as _, error::ErrorKind};
 use foresail::commands::Cli;
 use regex::Regex;
 
-use super::pages::{pages, source};
+use super::pages::{pages, root, source};
 
 #[test]
 fn every_command_line_in_a_block_is_taken() {
@@ -47,7 +47,14 @@ fn fault(line: &str) -> Option<String> {
             let known = source("Makefile").lines().any(|line| line.starts_with(&format!("{target}:")));
             (!known).then(|| "the Makefile has no such target".to_owned())
         }
-        ["cat", _] => None,
+        ["cat", _] | ["helm", "uninstall", ..] => None,
+        ["helm", "install" | "upgrade", _, chart, ..] => {
+            (!root().join(chart).join("Chart.yaml").is_file()).then(|| "there is no such chart".to_owned())
+        }
+        ["kubectl", rest @ ..] => match rest.iter().position(|word| *word == "/foresail") {
+            Some(at) => parse(&[&["foresail"], &rest[at + 1..]].concat()),
+            None => None,
+        },
         _ => Some("not a command that this test knows".to_owned()),
     }
 }

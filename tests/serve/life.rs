@@ -2,16 +2,20 @@
 
 use std::{
     io::Write as _,
-    net::TcpStream,
+    net::{TcpListener, TcpStream},
     process::{Command, Stdio},
     time::Instant,
 };
 
 use futures_util::StreamExt as _;
+use tonic::transport::Channel;
+use tonic_health::pb::{
+    HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
+};
 
-use super::foresail::{Foresail, LONG, object, redis_sections, text, with_listeners};
+use super::foresail::{Foresail, LONG, command, object, redis_sections, text, with_listeners};
 use crate::support::{
-    process::{binary, run, wait_until},
+    process::{Process, binary, free_port, run, temp_dir, wait_until},
     redis::RedisServer,
 };
 
@@ -31,6 +35,43 @@ async fn a_job_pushed_to_redis_becomes_a_worker_and_the_stream_says_so() {
     foresail.until_value(&md, 3.0).await;
     let _: i64 = redis.command(&["DEL", "md", "md:busy"]).await;
     foresail.until_value(&md, 0.0).await;
+}
+
+#[tokio::test]
+async fn an_address_to_bind_takes_the_place_of_those_in_the_file() {
+    let (folder, ports) = (temp_dir(), [free_port(), free_port()]);
+    let config = folder.path().join("foresail.yaml");
+    std::fs::write(&config, with_listeners("", ports[0], ports[1])).unwrap();
+    let mut serve = command();
+    serve.args(["serve", "--bind", "127.0.0.2", "--config"]).arg(&config);
+    let mut foresail = Process::spawn("foresail", &mut serve, &folder.path().join("log"));
+    let listens = |host: &str| ports.map(|port| TcpStream::connect((host, port)).is_ok());
+    foresail.until_ready(async || listens("127.0.0.2") == [true, true]).await;
+    assert_eq!(listens("127.0.0.1"), [false, false]);
+}
+
+#[tokio::test]
+async fn over_grpc_it_is_alive_at_once_and_ready_after_the_first_pass() {
+    let hung = TcpListener::bind("127.0.0.1:0").unwrap();
+    let source = format!(
+        "sources: {{ jobs: {{ redis: {{ host: 127.0.0.1, port: {}, timeout: 5s }}, watch: [{{ layout: redis-list, \
+         queue: md, workload: Deployment/chem/md }}] }} }}",
+        hung.local_addr().unwrap().port()
+    );
+    let foresail = Foresail::serve(&source).await;
+    let channel = Channel::from_shared(format!("http://127.0.0.1:{}", foresail.grpc)).unwrap();
+    let mut health = HealthClient::new(channel.connect().await.unwrap());
+    let mut watch = async |service: &str| {
+        let request = HealthCheckRequest { service: service.to_owned() };
+        let stream = health.watch(request).await.unwrap().into_inner();
+        stream.map(|status| status.unwrap().status())
+    };
+    let mut ready = watch("readiness").await;
+    let mut alive = watch("liveness").await;
+    assert_eq!(ready.next().await, Some(ServingStatus::NotServing));
+    assert_eq!(alive.next().await, Some(ServingStatus::Serving));
+    let turned = tokio::time::timeout(LONG, ready.next()).await.expect("the first pass ends");
+    assert_eq!(turned, Some(ServingStatus::Serving));
 }
 
 #[tokio::test]
