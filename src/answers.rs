@@ -14,7 +14,7 @@ use crate::{
     workloads::{Sight, Sighting},
 };
 
-/// The trap of a trigger that is answered INVALID_ARGUMENT.
+/// The trap of a trigger that no call is answered for.
 const WRONG_METADATA: &str = "wrong-metadata";
 
 /// What one tick found; immutable once it is published.

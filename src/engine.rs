@@ -166,7 +166,7 @@ impl Engine {
 
     /// Takes in what has changed in Kubernetes. Returns whether somebody waits for it: it was listed for
     /// the first time.
-    pub fn see(&mut self, news: News, sight: Sight, now: f64) -> bool {
+    pub fn see(&mut self, news: &News, sight: Sight, now: f64) -> bool {
         let first = self.cluster.look(sight);
         for name in &news.gone {
             self.cluster.forget(name, &self.refs);
@@ -265,7 +265,7 @@ impl Engine {
         let pin = self.config.pin_for(&entry.key.namespace, &entry.key.name);
         let object = object(&self.config, &entry, spec.as_ref().ok());
         let sighting = self.cluster.sighting(&object);
-        ActiveRef::new(entry, spec, queue, pin, state, activity, object, sighting)
+        ActiveRef { entry, spec, queue, pin, state, activity, object, sighting, logged: None }
     }
 
     /// Finds or adds a ref's queue and counts the ref.
@@ -318,7 +318,8 @@ impl Engine {
     /// By queue, the pods of all refs that ask for it; nothing where no sample names a worker.
     fn crews(&self, samples: &[Result<Sample, Arc<str>>]) -> HashMap<usize, Crews> {
         let mut crews: HashMap<usize, Crews> = HashMap::new();
-        let named = samples.iter().flatten().any(|sample| sample.holders.as_ref().is_some_and(|all| !all.is_empty()));
+        let named =
+            samples.iter().flatten().any(|sample| sample.holders.as_ref().is_some_and(|all| !all.is_empty()));
         if !named || self.cluster.sight() != Some(Sight::Clear) {
             return crews;
         }

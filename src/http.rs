@@ -119,8 +119,7 @@ impl Http {
     }
 }
 
-const INDEX: &str =
-    "Foresail\n\n/metrics\n/livez\n/readyz\n/api/queues\n/api/refs\n/api/refs/NAMESPACE/NAME\n/api/objects\n/api/objects/NAMESPACE/NAME\n";
+const INDEX: &str = "Foresail\n\n/metrics\n/livez\n/readyz\n/api/queues\n/api/refs\n/api/refs/NAMESPACE/NAME\n/api/objects\n/api/objects/NAMESPACE/NAME\n";
 
 async fn metrics(State(http): State<Http>) -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], http.metrics.text())

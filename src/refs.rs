@@ -113,7 +113,10 @@ impl RefEntry {
     /// On whose word the ref is kept.
     pub fn caller(&self) -> Caller {
         let kept = self.kept.load(Ordering::Relaxed);
-        [Caller::Operator, Caller::Cluster].into_iter().find(|by| kept & by.bit() != 0).unwrap_or(Caller::Keda)
+        [Caller::Operator, Caller::Cluster]
+            .into_iter()
+            .find(|by| kept & by.bit() != 0)
+            .unwrap_or(Caller::Keda)
     }
 
     fn keep(&self, by: Caller) {

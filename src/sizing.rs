@@ -85,7 +85,9 @@ pub enum Undecided {
     #[error("strategy default needs the jobs in flight, which this layout cannot see: use strategy accurate")]
     StrategyNeedsInFlight,
     /// Kubernetes has not been listed yet, so the replicas from which the target starts are about to be known.
-    #[error("Kubernetes has not been listed yet: the replicas that are there will be where the target starts")]
+    #[error(
+        "Kubernetes has not been listed yet: the replicas that are there will be where the target starts"
+    )]
     NotListed,
     /// An override says hold, and there is nothing to hold.
     #[error("an override says hold, and no target is known to hold")]
@@ -182,8 +184,8 @@ fn reactive(
         floor: (target > objects_most).then_some(floor),
         max: (capped < objects_least).then_some(capped),
         min: (at_least > wanted).then_some(at_least),
-        object_max: (objects_most < capped).then_some(objects_most),
-        object_min: (objects_least > at_least).then_some(objects_least),
+        object_max: objects_most < capped,
+        object_min: objects_least > at_least,
         workload: None,
         never_seen: !view.ever_seen,
         shared: 0,

@@ -31,7 +31,10 @@ fn ten_thousand_pods_are_kept_in_less_than_a_kilobyte_each() {
     // The engine holds one sighting while the next is made.
     let sightings = [fold.take_news(), touched(&mut fold)];
     let each = resident().saturating_sub(before) / PODS;
-    assert_eq!((fold.pods(), sightings[1].seen[0].workload.ready), (PODS, Some(u32::try_from(PODS).unwrap())));
+    assert_eq!(
+        (fold.pods(), sightings[1].seen[0].workload.ready),
+        (PODS, Some(u32::try_from(PODS).unwrap()))
+    );
     println!("{each} bytes a pod");
     assert!(each > 0 && each < A_KILOBYTE, "{each} bytes a pod");
 }

@@ -178,8 +178,7 @@ impl Decider {
             ..Sample::default()
         };
         self.series.intake(self.queue, at, &sample, in_flight_draining.unwrap_or(0));
-        let workload =
-            Workload { ready: workers_ready, starting: workers_starting, ..Workload::default() };
+        let workload = Workload { ready: workers_ready, starting: workers_starting, ..Workload::default() };
         let view = self.series.view(self.queue, at);
         match sizing::decide(at, view, workload, &self.policy, None, &mut self.state) {
             Ok(decision) => Answer::Decided {

@@ -75,7 +75,11 @@ fn write_workload(out: &mut impl io::Write, workload: &WorkloadReport) -> io::Re
     )?;
     for (name, starts) in [("warm", &workload.warm_starts), ("cold", &workload.cold_starts)] {
         if let Some(median) = starts.median {
-            writeln!(out, "  starts   {name}: {median:.0} s (median of the latest; {} in all)", starts.count)?;
+            writeln!(
+                out,
+                "  starts   {name}: {median:.0} s (median of the latest; {} in all)",
+                starts.count
+            )?;
         }
     }
     Ok(())

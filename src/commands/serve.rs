@@ -221,15 +221,15 @@ impl workloads::Heard for Shared {
 
     fn started(&self, start: Start) {
         let word = if start.cold { "cold" } else { "warm" };
-        self.metrics.starts.with_label_values(&[word]).observe(start.seconds);
+        self.metrics.kubernetes.starts.with_label_values(&[word]).observe(start.seconds);
     }
 
     fn pods(&self, kept: usize) {
-        self.metrics.pods.set(i64::try_from(kept).unwrap_or(i64::MAX));
+        self.metrics.kubernetes.pods.set(i64::try_from(kept).unwrap_or(i64::MAX));
     }
 
     fn failed(&self, kind: &'static str) {
-        self.metrics.watch_errors.with_label_values(&[kind]).inc();
+        self.metrics.kubernetes.watch_errors.with_label_values(&[kind]).inc();
     }
 }
 

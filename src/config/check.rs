@@ -100,10 +100,12 @@ fn kubernetes_config(raw: RawKubernetes) -> Checked<KubernetesConfig> {
     }
     for (at, address) in addresses.iter().enumerate() {
         let port = address.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse::<u16>().ok()?)));
-        if !port.is_some_and(|(host, _)| !host.is_empty()) || address.contains("://") {
+        if port.is_none_or(|(host, _)| host.is_empty()) || address.contains("://") {
             return wrong(
                 format!("kubernetes.addresses.{at}"),
-                format!("{address:?} is not host:port as scalerAddress has it, such as foresail.foresail:6000"),
+                format!(
+                    "{address:?} is not host:port as scalerAddress has it, such as foresail.foresail:6000"
+                ),
             );
         }
     }

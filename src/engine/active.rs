@@ -25,7 +25,7 @@ pub(super) struct ActiveRef {
     /// What was last seen there of it.
     pub(super) sighting: Option<Arc<Sighting>>,
     /// The target, and the replicas beside it, that the log last told of, for a watched ref.
-    logged: Option<(u32, Option<u32>)>,
+    pub(super) logged: Option<(u32, Option<u32>)>,
 }
 
 /// Whether a ref was active when that was last known, and how often it has become so.
@@ -36,20 +36,6 @@ pub(super) struct Activity {
 }
 
 impl ActiveRef {
-    /// A ref that has found its queue, if it may have one.
-    pub(super) fn new(
-        entry: Arc<RefEntry>,
-        spec: Result<RefSpec, refs::RefError>,
-        queue: Option<Arc<KnownQueue>>,
-        pin: Option<Pin>,
-        state: RefState,
-        activity: Activity,
-        object: WorkloadName,
-        sighting: Option<Arc<Sighting>>,
-    ) -> Self {
-        Self { entry, spec, queue, pin, state, activity, object, sighting, logged: None }
-    }
-
     /// Logs what a watched ref would be answered beside the replicas that there are, when either changes
     /// (shadow mode).
     pub(super) fn log_shadow(&mut self, decision: &Decision, cluster: &Cluster) {

@@ -148,9 +148,11 @@ impl Kept {
     fn resolve(&mut self, name: &WorkloadName, config: &Config, refs: &Refs, now: f64) {
         let (mut keys, mut faults) = (Vec::new(), Vec::new());
         // What KEDA takes from a container's environment cannot be known before it calls.
-        let triggers = self.object.iter().flat_map(|object| &object.triggers).filter(|trigger| trigger.is_whole());
+        let triggers =
+            self.object.iter().flat_map(|object| &object.triggers).filter(|trigger| trigger.is_whole());
         for trigger in triggers {
-            let key = RefKey::new(name.namespace.clone(), name.name.clone(), trigger.metadata.iter().cloned());
+            let key =
+                RefKey::new(name.namespace.clone(), name.name.clone(), trigger.metadata.iter().cloned());
             match refs::resolve(&key, config, Caller::Cluster) {
                 Ok((spec, _)) => match refs.add(key.clone(), spec, Caller::Cluster, now) {
                     Ok(_) => keys.push(key),
@@ -171,7 +173,12 @@ impl Kept {
 
 /// Logs the traps that an object has newly walked into, while few were said; returns how many were found
 /// by now.
-fn say_traps(name: &WorkloadName, object: &ScaledRecord, before: Option<&ScaledRecord>, mut said: usize) -> usize {
+fn say_traps(
+    name: &WorkloadName,
+    object: &ScaledRecord,
+    before: Option<&ScaledRecord>,
+    mut said: usize,
+) -> usize {
     let known = before.map_or(&[][..], |before| &before.traps);
     for trap in object.traps.iter().filter(|trap| !known.contains(trap)) {
         said += 1;

@@ -88,7 +88,7 @@ pub fn run(
                 }
             }
             Ok(Event::Workloads(news, sight)) => {
-                if engine.see(news, sight, clock.now()) {
+                if engine.see(&news, sight, clock.now()) {
                     next_tick = clock.now();
                 }
             }

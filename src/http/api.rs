@@ -139,7 +139,8 @@ pub(super) async fn objects_of(
     Path((namespace, name)): Path<(String, String)>,
 ) -> Json<Vec<ObjectReport>> {
     let table = http.answers.load();
-    let named = |row: &&ObjectRow| (&row.sighting.name.namespace, &row.sighting.name.name) == (&namespace, &name);
+    let named =
+        |row: &&ObjectRow| (&row.sighting.name.namespace, &row.sighting.name.name) == (&namespace, &name);
     Json(table.objects.iter().filter(named).map(object_report).collect())
 }
 

@@ -26,10 +26,10 @@ pub struct Why {
     pub max: Option<u32>,
     /// The minimum, where it raised the target.
     pub min: Option<u32>,
-    /// The ScaledObject's maximum, where it lowered the target.
-    pub object_max: Option<u32>,
-    /// The ScaledObject's minimum, where it raised the target.
-    pub object_min: Option<u32>,
+    /// Whether the ScaledObject's maximum lowered the target.
+    pub object_max: bool,
+    /// Whether the ScaledObject's minimum raised the target.
+    pub object_min: bool,
     /// The workload that the decision was made with; `None` in `mode: jobs`, which asks for none.
     pub workload: Option<Workload>,
     /// Refs of mode workers that ask for the queue, each for all of it.
@@ -61,8 +61,8 @@ impl fmt::Display for Why {
             ("floor", self.floor),
             ("max", self.max),
             ("min", self.min),
-            ("object_max", self.object_max),
-            ("object_min", self.object_min),
+            ("object_max", self.workload.and_then(|seen| seen.max.filter(|_| self.object_max))),
+            ("object_min", self.workload.and_then(|seen| seen.min.filter(|_| self.object_min))),
         ] {
             if let Some(value) = value {
                 write!(f, " {name}={value}")?;

@@ -67,12 +67,41 @@ pub struct Metrics {
     pub reloads: IntCounterVec,
     /// Refs known.
     pub refs: IntGauge,
-    /// Failures of a watch in Kubernetes, by kind.
+    /// What is seen of Kubernetes.
+    pub kubernetes: KubernetesMetrics,
+}
+
+/// What the watch of Kubernetes counts.
+#[derive(Debug, Clone)]
+pub struct KubernetesMetrics {
+    /// Failures of a watch, by kind.
     pub watch_errors: IntCounterVec,
     /// Pods kept in memory.
     pub pods: IntGauge,
     /// Seconds from a pod's creation to Ready, by whether it had to wait for a node.
     pub starts: HistogramVec,
+}
+
+impl KubernetesMetrics {
+    fn new() -> Self {
+        Self {
+            watch_errors: counters(
+                "foresail_kubernetes_watch_errors_total",
+                "Failures of a list or a watch in Kubernetes.",
+                &["kind"],
+            ),
+            pods: IntGauge::new("foresail_kubernetes_pods", "Pods that are kept in memory.").expect(FIXED),
+            starts: HistogramVec::new(
+                HistogramOpts::new(
+                    "foresail_pod_start_seconds",
+                    "Time from a pod's creation to Ready; cold: it had to wait for a node.",
+                )
+                .buckets(START_SECONDS.to_vec()),
+                &["start"],
+            )
+            .expect(FIXED),
+        }
+    }
 }
 
 impl Metrics {
@@ -125,21 +154,7 @@ impl Metrics {
             .expect(FIXED),
             reloads: counters("foresail_config_reloads_total", "Reloads of the configuration.", &["result"]),
             refs: IntGauge::new("foresail_refs", "References known.").expect(FIXED),
-            watch_errors: counters(
-                "foresail_kubernetes_watch_errors_total",
-                "Failures of a list or a watch in Kubernetes.",
-                &["kind"],
-            ),
-            pods: IntGauge::new("foresail_kubernetes_pods", "Pods that are kept in memory.").expect(FIXED),
-            starts: HistogramVec::new(
-                HistogramOpts::new(
-                    "foresail_pod_start_seconds",
-                    "Time from a pod's creation to Ready; cold: it had to wait for a node.",
-                )
-                .buckets(START_SECONDS.to_vec()),
-                &["start"],
-            )
-            .expect(FIXED),
+            kubernetes: KubernetesMetrics::new(),
         };
         let build = gauges("foresail_build_info", "The version that runs; always 1.", &["version"]);
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
@@ -161,9 +176,7 @@ impl Metrics {
             tick_lag,
             reloads,
             refs,
-            watch_errors,
-            pods,
-            starts,
+            kubernetes: KubernetesMetrics { watch_errors, pods, starts },
         } = &metrics;
         let process = prometheus::process_collector::ProcessCollector::for_self();
         let all: [Box<dyn Collector>; 18] = [

@@ -49,7 +49,7 @@ impl Crew {
         let whole = self.0.get_key_value(worker);
         let parts = || {
             let ends = worker.char_indices().rev().filter(|(_, c)| !c.is_ascii_alphanumeric());
-            ends.filter_map(|(end, _)| self.0.get_key_value(&worker[..end])).next()
+            ends.map(|(end, _)| &worker[..end]).find_map(|part| self.0.get_key_value(part))
         };
         whole.or_else(parts).map(|(name, standing)| (name, *standing))
     }
@@ -130,7 +130,10 @@ mod tests {
             in_flight: Some(sum(|h| h.1)),
             stuck: Some(sum(|h| h.2)),
             holders: Some(
-                holders.iter().map(|&(worker, jobs, stuck)| Holder { worker: worker.into(), jobs, stuck }).collect(),
+                holders
+                    .iter()
+                    .map(|&(worker, jobs, stuck)| Holder { worker: worker.into(), jobs, stuck })
+                    .collect(),
             ),
             ..Sample::default()
         }
@@ -138,7 +141,8 @@ mod tests {
 
     #[test]
     fn a_worker_is_the_pod_that_its_name_starts_with() {
-        let crew = crew(&[("md-1", Standing::Live), ("md-10", Standing::Terminating), ("md", Standing::Live)]);
+        let crew =
+            crew(&[("md-1", Standing::Live), ("md-10", Standing::Terminating), ("md", Standing::Live)]);
         let pod = |worker| crew.pod_of(worker).map(|(name, _)| name.to_string());
         for (worker, wanted) in
             [("md-1", "md-1"), ("md-1:5", "md-1"), ("md-10@x", "md-10"), ("md-1-7/3", "md-1"), ("md-2", "md")]
@@ -156,7 +160,8 @@ mod tests {
             ("c", Standing::Gone { since: 100.0 }),
             ("d", Standing::Gone { since: 195.0 }),
         ]);
-        let mut sample = held(&[("a:1", 1, 0), ("a:2", 2, 1), ("b", 3, 1), ("c", 2, 0), ("d", 1, 0), ("stranger", 1, 0)]);
+        let mut sample =
+            held(&[("a:1", 1, 0), ("a:2", 2, 1), ("b", 3, 1), ("c", 2, 0), ("d", 1, 0), ("stranger", 1, 0)]);
         assert_eq!(call_roll(&mut sample, &[&crew], true, 200.0), 2);
         assert_eq!((sample.in_flight, sample.stuck), (Some(10), Some(4)));
         assert_eq!(sample.busy_workers(), Some(3), "a, d and the stranger");

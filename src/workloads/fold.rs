@@ -47,12 +47,19 @@ struct Kept<T> {
 #[derive(Debug, Clone, PartialEq)]
 struct Pod {
     owner: Arc<WorkloadName>,
-    ready: bool,
-    terminating: bool,
+    phase: Phase,
     was_unschedulable: bool,
     /// Its start was told, or happened before it was first seen.
     start_told: bool,
-    finished_since: Option<f64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Phase {
+    Starting,
+    Ready,
+    Terminating,
+    /// It ran to its end, as was first seen then.
+    Ended(f64),
 }
 
 /// What belongs to one workload.
@@ -90,7 +97,8 @@ impl Fold {
     /// Drops what the list `round` of a kind did not tell of, in one namespace or in all.
     pub fn sweep(&mut self, now: f64, kind: &str, namespace: Option<&str>, round: u32) {
         let here = |at: &str| namespace.is_none_or(|namespace| namespace == at);
-        let stale = |name: &WorkloadName, seen: u32| name.kind == kind && seen != round && here(&name.namespace);
+        let stale =
+            |name: &WorkloadName, seen: u32| name.kind == kind && seen != round && here(&name.namespace);
         let changes: Vec<Change> = match kind {
             "Pod" => places(&self.pods, here, round).map(|(ns, name)| Change::Pod(ns, name, None)).collect(),
             "Job" => places(&self.jobs, here, round).map(|(ns, name)| Change::Job(ns, name, None)).collect(),
@@ -137,7 +145,7 @@ impl Fold {
         self.pods.len()
     }
 
-    /// Scale targets, with the version of their API, that are neither Deployments nor StatefulSets.
+    /// Scale targets whose kind is not watched, with the version of their API.
     pub fn others(&self) -> BTreeSet<(WorkloadName, Box<str>)> {
         let targets = self.objects.values().filter_map(|kept| kept.value.target.as_ref());
         let unwatched = |(name, version): &&(WorkloadName, Box<str>)| !is_watched(&name.kind, version);
@@ -198,11 +206,16 @@ impl Fold {
         let before = self.pods.get(&place).map(|kept| &kept.value);
         let was_unschedulable = record.unschedulable || before.is_some_and(|before| before.was_unschedulable);
         let told = before.map_or(record.ready.is_some(), |before| before.start_told);
-        let finished_since = record
-            .finished
-            .then(|| before.and_then(|before| before.finished_since).unwrap_or(now));
+        let phase = match before.map(|before| before.phase) {
+            Some(ended @ Phase::Ended(_)) if record.finished => ended,
+            _ if record.finished => Phase::Ended(now),
+            _ if record.terminating => Phase::Terminating,
+            _ if record.ready.is_some() => Phase::Ready,
+            _ => Phase::Starting,
+        };
         if let Some(former) = before.map(|before| before.owner.clone()).filter(|former| **former != owner) {
             self.leave(&place.1, &former);
+            self.touch(&former);
         }
         let used = self.users.contains_key(&owner) || self.watched.contains(&owner);
         let (owner, belongings) = self.belongings(&owner);
@@ -212,14 +225,7 @@ impl Fold {
             belongings.starts.push(start);
             self.started.push(start);
         }
-        let pod = Pod {
-            owner: owner.clone(),
-            ready: record.ready.is_some(),
-            terminating: record.terminating,
-            was_unschedulable,
-            start_told: told || start.is_some(),
-            finished_since,
-        };
+        let pod = Pod { owner: owner.clone(), phase, was_unschedulable, start_told: told || start.is_some() };
         let before = self.pods.insert(place, Kept { value: pod.clone(), round });
         if before.is_none_or(|before| before.value != pod) {
             self.touch(&owner);
@@ -230,7 +236,8 @@ impl Fold {
         let Some(Kept { value: pod, .. }) = self.pods.remove(place) else { return };
         let used = self.users.contains_key(&*pod.owner) || self.watched.contains(&*pod.owner);
         if used && let Some(belongings) = self.crews.get_mut(&pod.owner) {
-            belongings.gone.push_back((place.1.clone(), pod.finished_since.unwrap_or(now)));
+            let since = if let Phase::Ended(since) = pod.phase { since } else { now };
+            belongings.gone.push_back((place.1.clone(), since));
             if belongings.gone.len() > GONE_REMEMBERED {
                 belongings.gone.pop_front();
             }
@@ -275,7 +282,8 @@ impl Fold {
         let target = object.as_ref().map_or_else(|| name.clone(), |object| object.target_of(name));
         let none = Belongings::default();
         let belongings = self.crews.get(&target).unwrap_or(&none);
-        let gone = belongings.gone.iter().map(|(name, since)| (name.clone(), Standing::Gone { since: *since }));
+        let gone =
+            belongings.gone.iter().map(|(name, since)| (name.clone(), Standing::Gone { since: *since }));
         let namespace: Arc<str> = target.namespace.as_str().into();
         let pods = belongings.pods.iter().filter_map(|name| {
             let pod = &self.pods.get(&(namespace.clone(), name.clone()))?.value;
@@ -287,7 +295,14 @@ impl Fold {
             max: object.as_ref().map(|object| object.max),
             ..self.workload(&target, belongings, pods.map(|(_, pod)| pod))
         };
-        Some(Sighting { name: name.clone(), target, workload, crew, starts: belongings.starts.clone(), object })
+        Some(Sighting {
+            name: name.clone(),
+            target,
+            workload,
+            crew,
+            starts: belongings.starts.clone(),
+            object,
+        })
     }
 
     fn workload<'a>(
@@ -302,12 +317,12 @@ impl Fold {
         };
         let Some(replicas) = replicas else { return Workload::default() };
         let (mut live, mut ready, mut terminating) = (0_u32, 0_u32, 0_u32);
-        for pod in pods.filter(|pod| pod.finished_since.is_none()) {
-            if pod.terminating {
-                terminating += 1;
-            } else {
-                live += 1;
-                ready += u32::from(pod.ready);
+        for pod in pods {
+            match pod.phase {
+                Phase::Starting => live += 1,
+                Phase::Ready => (live, ready) = (live + 1, ready + 1),
+                Phase::Terminating => terminating += 1,
+                Phase::Ended(_) => {}
             }
         }
         // Whose pods another kind of target has is not known where none name it as their owner.
@@ -323,10 +338,10 @@ impl Fold {
 }
 
 fn standing(pod: &Pod) -> Standing {
-    match pod.finished_since {
-        Some(since) => Standing::Gone { since },
-        None if pod.terminating => Standing::Terminating,
-        None => Standing::Live,
+    match pod.phase {
+        Phase::Starting | Phase::Ready => Standing::Live,
+        Phase::Terminating => Standing::Terminating,
+        Phase::Ended(since) => Standing::Gone { since },
     }
 }
 
@@ -345,7 +360,9 @@ fn places<T>(
     here: impl Fn(&str) -> bool,
     round: u32,
 ) -> impl Iterator<Item = Place> {
-    kept.iter().filter(move |(place, kept)| kept.round != round && here(&place.0)).map(|(place, _)| place.clone())
+    kept.iter()
+        .filter(move |(place, kept)| kept.round != round && here(&place.0))
+        .map(|(place, _)| place.clone())
 }
 
 fn name(kind: &str, namespace: &str, name: &str) -> WorkloadName {

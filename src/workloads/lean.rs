@@ -22,7 +22,7 @@ use crate::{
 /// A kind that is watched, as the API calls it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Kind {
-    pub(super) kind: &'static str,
+    pub(super) name: &'static str,
     pub(super) group: &'static str,
     pub(super) version: &'static str,
     pub(super) plural: &'static str,
@@ -33,15 +33,15 @@ pub(super) struct Kind {
 pub(super) const SCALED_OBJECTS: Kind = keda(SCALED_OBJECT, "scaledobjects");
 pub(super) const SCALED_JOBS: Kind = keda(SCALED_JOB, "scaledjobs");
 pub(super) const DEPLOYMENTS: Kind =
-    Kind { kind: "Deployment", group: "apps", version: "v1", plural: "deployments", label: None };
+    Kind { name: "Deployment", group: "apps", version: "v1", plural: "deployments", label: None };
 pub(super) const STATEFUL_SETS: Kind =
-    Kind { kind: "StatefulSet", group: "apps", version: "v1", plural: "statefulsets", label: None };
+    Kind { name: "StatefulSet", group: "apps", version: "v1", plural: "statefulsets", label: None };
 pub(super) const JOBS: Kind =
-    Kind { kind: "Job", group: "batch", version: "v1", plural: "jobs", label: Some(SCALED_JOB_LABEL) };
-pub(super) const PODS: Kind = Kind { kind: "Pod", group: "", version: "v1", plural: "pods", label: None };
+    Kind { name: "Job", group: "batch", version: "v1", plural: "jobs", label: Some(SCALED_JOB_LABEL) };
+pub(super) const PODS: Kind = Kind { name: "Pod", group: "", version: "v1", plural: "pods", label: None };
 
-const fn keda(kind: &'static str, plural: &'static str) -> Kind {
-    Kind { kind, group: "keda.sh", version: "v1alpha1", plural, label: None }
+const fn keda(name: &'static str, plural: &'static str) -> Kind {
+    Kind { name, group: "keda.sh", version: "v1alpha1", plural, label: None }
 }
 
 impl Kind {
@@ -97,7 +97,7 @@ impl<S, T> Resource for Lean<S, T> {
     type Scope = DynamicResourceScope;
 
     fn kind(kind: &Kind) -> Cow<'_, str> {
-        kind.kind.into()
+        kind.name.into()
     }
 
     fn group(kind: &Kind) -> Cow<'_, str> {
@@ -121,36 +121,37 @@ impl<S, T> Resource for Lean<S, T> {
     }
 }
 
-/// From an object to what is kept of it, by kind; `None` where nothing is.
-pub(super) type Cut<S, T> = fn(Kind, Lean<S, T>, gone: bool, addresses: &[String]) -> Option<Change>;
+/// From an object to what is kept of it, by kind.
+pub(super) type Cut<S, T> = fn(Kind, &Lean<S, T>, gone: bool, addresses: &[String]) -> Change;
 
 /// Keeps a ScaledObject or ScaledJob that means us; one that means others now is as good as gone.
-pub(super) fn scaled(kind: Kind, object: Scaled, gone: bool, addresses: &[String]) -> Option<Change> {
+pub(super) fn scaled(kind: Kind, object: &Scaled, gone: bool, addresses: &[String]) -> Change {
     let name = object.name(kind);
-    let spec = object.spec.filter(|_| !gone);
-    let record = spec.and_then(|spec| ScaledRecord::read(kind.kind, &name.namespace, &spec, addresses));
-    Some(Change::Scaled(name, record.map(Arc::new)))
+    let spec = object.spec.as_ref().filter(|_| !gone);
+    let record = spec.and_then(|spec| ScaledRecord::read(kind.name, &name.namespace, spec, addresses));
+    Change::Scaled(name, record.map(Arc::new))
 }
 
 /// Keeps the replicas that are asked for: 1 where nobody says.
-pub(super) fn replicated(kind: Kind, object: Replicated, gone: bool, _: &[String]) -> Option<Change> {
+pub(super) fn replicated(kind: Kind, object: &Replicated, gone: bool, _: &[String]) -> Change {
     let replicas = object.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1);
-    Some(Change::Target(object.name(kind), (!gone).then_some(replicas)))
+    Change::Target(object.name(kind), (!gone).then_some(replicas))
 }
 
 /// Keeps a Job that KEDA made.
-pub(super) fn job(_: Kind, object: Job, gone: bool, _: &[String]) -> Option<Change> {
-    let scaled_job = object.label(SCALED_JOB_LABEL)?.into();
-    let finished = ["Complete", "Failed"].iter().any(|kind| object.holds(kind).is_some());
+pub(super) fn job(_: Kind, object: &Job, gone: bool, _: &[String]) -> Change {
+    let scaled_job = object.label(SCALED_JOB_LABEL).filter(|_| !gone);
+    let finished = ["Complete", "Failed"].iter().any(|kind| object.since(kind).is_some());
     let (namespace, name) = object.place();
-    Some(Change::Job(namespace, name, (!gone).then_some(JobRecord { scaled_job, finished })))
+    let record = scaled_job.map(|scaled_job| JobRecord { scaled_job: scaled_job.into(), finished });
+    Change::Job(namespace, name, record)
 }
 
 /// Keeps a pod that something scales.
-pub(super) fn pod(_: Kind, object: Pod, gone: bool, _: &[String]) -> Option<Change> {
+pub(super) fn pod(_: Kind, object: &Pod, gone: bool, _: &[String]) -> Change {
     let (namespace, name) = object.place();
     if gone {
-        return Some(Change::Pod(namespace, name, None));
+        return Change::Pod(namespace, name, None);
     }
     let owners = object.metadata.owner_references.as_deref().unwrap_or_default();
     let owner = owners.iter().find(|owner| owner.controller == Some(true));
@@ -160,8 +161,8 @@ pub(super) fn pod(_: Kind, object: Pod, gone: bool, _: &[String]) -> Option<Chan
         owner_kind: owner_kind.into(),
         owner: owner.into(),
         created: object.metadata.creation_timestamp.as_ref().map_or(0.0, seconds),
-        scheduled: object.holds("PodScheduled").flatten(),
-        ready: object.holds("Ready").map(|since| since.unwrap_or(0.0)),
+        scheduled: object.since("PodScheduled"),
+        ready: object.since("Ready"),
         terminating: object.metadata.deletion_timestamp.is_some(),
         finished: object
             .status
@@ -173,7 +174,7 @@ pub(super) fn pod(_: Kind, object: Pod, gone: bool, _: &[String]) -> Option<Chan
                 && condition.reason.as_deref() == Some("Unschedulable")
         }),
     });
-    Some(Change::Pod(namespace, name, record))
+    Change::Pod(namespace, name, record)
 }
 
 impl<S, T> Lean<S, T> {
@@ -184,7 +185,7 @@ impl<S, T> Lean<S, T> {
 
     fn name(&self, kind: Kind) -> WorkloadName {
         WorkloadName {
-            kind: kind.kind.to_owned(),
+            kind: kind.name.to_owned(),
             namespace: self.metadata.namespace.clone().unwrap_or_default(),
             name: self.metadata.name.clone().unwrap_or_default(),
         }
@@ -201,10 +202,12 @@ impl<S> Lean<S, Conditions> {
         all.unwrap_or_default().iter()
     }
 
-    /// Since when a condition holds, if it does; Unix seconds.
-    fn holds(&self, kind: &str) -> Option<Option<f64>> {
-        let condition = self.conditions().find(|condition| condition.kind == kind && condition.status == "True")?;
-        Some(condition.since.as_ref().map(seconds))
+    /// Since when a condition holds, Unix seconds; `None` where it does not. The beginning of time where nobody
+    /// says since when.
+    fn since(&self, kind: &str) -> Option<f64> {
+        let condition =
+            self.conditions().find(|condition| condition.kind == kind && condition.status == "True")?;
+        Some(condition.since.as_ref().map_or(0.0, seconds))
     }
 }
 
@@ -219,8 +222,8 @@ mod tests {
 
     use super::*;
 
-    fn read(pod_json: Value) -> Option<Change> {
-        pod(PODS, serde_json::from_value(pod_json).unwrap(), false, &[])
+    fn read(pod_json: Value) -> Change {
+        pod(PODS, &serde_json::from_value(pod_json).unwrap(), false, &[])
     }
 
     #[test]
@@ -239,8 +242,11 @@ mod tests {
                 { "type": "Ready", "status": "True", "lastTransitionTime": "2026-01-01T00:00:41Z" },
             ] },
         }));
-        let Some(Change::Pod(namespace, name, Some(record))) = change else { panic!("{change:?}") };
-        assert_eq!((&*namespace, &*name, &*record.owner_kind, &*record.owner), ("chem", "md-7d9f-x2", "Deployment", "md"));
+        let Change::Pod(namespace, name, Some(record)) = change else { panic!("{change:?}") };
+        assert_eq!(
+            (&*namespace, &*name, &*record.owner_kind, &*record.owner),
+            ("chem", "md-7d9f-x2", "Deployment", "md")
+        );
         assert_eq!((record.terminating, record.finished), (false, false));
         let start = record.start(false).unwrap();
         assert!((start.seconds - 41.0).abs() < 1e-9 && start.cold, "{start:?}");
@@ -250,7 +256,7 @@ mod tests {
     fn a_pod_without_a_status_or_an_owner_is_read_too() {
         assert_eq!(
             read(json!({ "metadata": { "namespace": "n", "name": "p" } })),
-            Some(Change::Pod("n".into(), "p".into(), None)),
+            Change::Pod("n".into(), "p".into(), None),
         );
     }
 }

@@ -23,7 +23,7 @@ const FROM_ENV: &str = "FromEnv";
 pub enum Change {
     /// A ScaledObject or ScaledJob that refers to this Foresail.
     Scaled(WorkloadName, Option<Arc<ScaledRecord>>),
-    /// A Deployment, StatefulSet or whatever else has replicas.
+    /// A Deployment, `StatefulSet` or whatever else has replicas.
     Target(WorkloadName, Option<u32>),
     /// A Job that KEDA made, by namespace and name.
     Job(Arc<str>, Arc<str>, Option<JobRecord>),
@@ -65,7 +65,7 @@ pub struct JobRecord {
 /// A pod that something scales.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PodRecord {
-    /// Kind of what it belongs to: a Deployment rather than its ReplicaSet, a ScaledJob rather than a Job.
+    /// Kind of what it belongs to: a Deployment rather than its `ReplicaSet`, a ScaledJob rather than a Job.
     pub owner_kind: Arc<str>,
     /// Name of what it belongs to.
     pub owner: Arc<str>,
@@ -114,7 +114,8 @@ impl ScaledRecord {
 }
 
 fn target(namespace: &str, target: Option<&Value>) -> (WorkloadName, Box<str>) {
-    let text = |key: &str| target.and_then(|target| target.get(key)?.as_str()).filter(|text| !text.is_empty());
+    let text =
+        |key: &str| target.and_then(|target| target.get(key)?.as_str()).filter(|text| !text.is_empty());
     let name = WorkloadName {
         kind: text("kind").unwrap_or("Deployment").to_owned(),
         namespace: namespace.to_owned(),
@@ -207,13 +208,17 @@ mod tests {
 
     #[test]
     fn a_trigger_that_takes_a_value_from_the_environment_is_not_known_whole() {
-        let trigger = |key: &str| Trigger::read(&json!({ "type": "external", "metadata": { key: "X", "queue": "md" } })).unwrap();
+        let trigger = |key: &str| {
+            Trigger::read(&json!({ "type": "external", "metadata": { key: "X", "queue": "md" } })).unwrap()
+        };
         assert!(trigger("layout").is_whole() && !trigger("policyFromEnv").is_whole());
     }
 
     #[test]
     fn a_pod_counts_for_what_is_scaled_and_not_for_what_stands_between() {
-        let with = |kind, name, key: &'static str, value| counted_for(kind, name, move |k| (k == key).then_some(value));
+        let with = |kind, name, key: &'static str, value| {
+            counted_for(kind, name, move |k| (k == key).then_some(value))
+        };
         assert_eq!(with("ReplicaSet", "md-7d9f", "pod-template-hash", "7d9f"), Some(("Deployment", "md")));
         assert_eq!(with("ReplicaSet", "bare", "", ""), Some(("ReplicaSet", "bare")));
         assert_eq!(with("Job", "x-1", SCALED_JOB_LABEL, "x"), Some((SCALED_JOB, "x")));

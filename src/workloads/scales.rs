@@ -28,7 +28,8 @@ impl Scales {
     /// Replicas of each target now. One that cannot be read is unknown.
     pub(super) async fn read(&self, client: &Client, targets: Vec<(WorkloadName, Box<str>)>) -> Vec<Change> {
         let read = |(name, version): (WorkloadName, Box<str>)| async move {
-            let replicas = match tokio::time::timeout(PATIENCE, self.replicas(client, &name, &version)).await {
+            let replicas = match tokio::time::timeout(PATIENCE, self.replicas(client, &name, &version)).await
+            {
                 Ok(Ok(replicas)) => replicas,
                 Ok(Err(error)) => {
                     tracing::debug!(target_name = %name, %error, "a scale target cannot be read");

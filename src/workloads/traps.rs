@@ -38,12 +38,16 @@ pub const TRAPS: &[Trap] = &[
     Trap {
         name: "mode-jobs-missing",
         what: "a ScaledJob's trigger needs mode: jobs in its metadata, or Jobs are started for work that is held or in hand",
-        holds: |seen| seen.kind == SCALED_JOB && seen.triggers.iter().any(|trigger| !trigger.is("mode", "jobs")),
+        holds: |seen| {
+            seen.kind == SCALED_JOB && seen.triggers.iter().any(|trigger| !trigger.is("mode", "jobs"))
+        },
     },
     Trap {
         name: "mode-jobs-in-scaled-object",
         what: "mode: jobs is for a ScaledJob: in a ScaledObject nothing keeps busy workers",
-        holds: |seen| seen.kind != SCALED_JOB && seen.triggers.iter().any(|trigger| trigger.is("mode", "jobs")),
+        holds: |seen| {
+            seen.kind != SCALED_JOB && seen.triggers.iter().any(|trigger| trigger.is("mode", "jobs"))
+        },
     },
     Trap {
         name: "strategy-differs",
@@ -73,13 +77,16 @@ pub const TRAPS: &[Trap] = &[
     Trap {
         name: "scale-up-window",
         what: "behavior.scaleUp.stabilizationWindowSeconds delays every burst: set it to 0",
-        holds: |seen| seen.scales_pods() && seen.behavior_whole("scaleUp/stabilizationWindowSeconds").unwrap_or(0) > 0,
+        holds: |seen| {
+            seen.scales_pods() && seen.behavior_whole("scaleUp/stabilizationWindowSeconds").unwrap_or(0) > 0
+        },
     },
     Trap {
         name: "scale-down-window",
         what: "the HPA keeps workers 300 s longer than Foresail asks: set behavior.scaleDown.stabilizationWindowSeconds to 0",
         holds: |seen| {
-            seen.scales_pods() && seen.behavior_whole("scaleDown/stabilizationWindowSeconds").unwrap_or(300) > 0
+            seen.scales_pods()
+                && seen.behavior_whole("scaleDown/stabilizationWindowSeconds").unwrap_or(300) > 0
         },
     },
     Trap {
@@ -196,7 +203,12 @@ mod tests {
             (format!("{up}/tolerance"), json!("100m"), "tolerance"),
             (format!("{up}/stabilizationWindowSeconds"), json!(30), "scale-up-window"),
             (format!("{up}/policies/0/value"), json!(4), "scale-up-policy"),
-            ("/advanced/horizontalPodAutoscalerConfig/behavior/scaleDown/stabilizationWindowSeconds".to_owned(), json!(300), "scale-down-window"),
+            (
+                "/advanced/horizontalPodAutoscalerConfig/behavior/scaleDown/stabilizationWindowSeconds"
+                    .to_owned(),
+                json!(300),
+                "scale-down-window",
+            ),
             ("/triggers/0/metadata/mode".to_owned(), json!("jobs"), "mode-jobs-in-scaled-object"),
             ("/triggers/0/metricType".to_owned(), json!("Value"), "metric-type-value"),
             ("/fallback".to_owned(), json!({ "replicas": 0, "failureThreshold": 3 }), "fallback-to-zero"),
@@ -215,14 +227,15 @@ mod tests {
     #[test]
     fn a_bare_scaled_object_is_in_every_trap_of_the_hpas_defaults() {
         let spec = json!({ "triggers": [] });
-        assert_eq!(names(SCALED_OBJECT, &spec), ["scale-up-policy", "scale-down-window", "tolerance", "cooldown"]);
+        assert_eq!(
+            names(SCALED_OBJECT, &spec),
+            ["scale-up-policy", "scale-down-window", "tolerance", "cooldown"]
+        );
     }
 
     #[test]
     fn a_scaled_jobs_trigger_says_its_mode_and_its_strategy() {
-        let job = |metadata: Value, strategy: &str| {
-            json!({ "scalingStrategy": { "strategy": strategy }, "triggers": [{ "type": "external", "metadata": metadata }] })
-        };
+        let job = |metadata: Value, strategy: &str| json!({ "scalingStrategy": { "strategy": strategy }, "triggers": [{ "type": "external", "metadata": metadata }] });
         assert_eq!(names(SCALED_JOB, &job(json!({ "mode": "jobs" }), "default")), [""; 0]);
         assert_eq!(names(SCALED_JOB, &job(json!({}), "default")), ["mode-jobs-missing"]);
         assert_eq!(names(SCALED_JOB, &job(json!({ "mode": "jobs" }), "eager")), ["strategy-differs"]);

@@ -119,8 +119,8 @@ enum Told {
     Listing,
     /// The list is through.
     Listed,
-    /// An object, or nothing of interest.
-    Change(Option<Change>),
+    /// An object as it is now.
+    Change(Change),
     /// It failed, and will be tried again.
     Failed(watcher::Error),
 }
@@ -191,16 +191,17 @@ impl<'a> Watching<'a> {
         T: Clone + Debug + DeserializeOwned + Send + 'static,
     {
         let api: Api<Lean<S, T>> = self.api(kind, namespace);
-        let config = watcher::Config { label_selector: kind.label.map(str::to_owned), ..watcher::Config::default() };
+        let config =
+            watcher::Config { label_selector: kind.label.map(str::to_owned), ..watcher::Config::default() };
         let addresses = self.room.kubernetes.addresses.clone();
         let at = self.scopes.len();
         let told = move |event| match event {
             Ok(Event::Init) => Told::Listing,
             Ok(Event::InitDone) => Told::Listed,
             Ok(Event::InitApply(object) | Event::Apply(object)) => {
-                Told::Change(cut(kind, object, false, &addresses))
+                Told::Change(cut(kind, &object, false, &addresses))
             }
-            Ok(Event::Delete(object)) => Told::Change(cut(kind, object, true, &addresses)),
+            Ok(Event::Delete(object)) => Told::Change(cut(kind, &object, true, &addresses)),
             Err(error) => Told::Failed(error),
         };
         let stream = watcher(api, config.page_size(PAGE)).default_backoff();
@@ -275,11 +276,10 @@ impl<'a> Watching<'a> {
                 self.rounds += 1;
                 self.scopes[at].round = self.rounds;
             }
-            Told::Change(Some(change)) => self.fold.apply(now, change, self.scopes[at].round),
-            Told::Change(None) => {}
+            Told::Change(change) => self.fold.apply(now, change, self.scopes[at].round),
             Told::Listed => {
                 let scope = &self.scopes[at];
-                self.fold.sweep(now, scope.kind.kind, scope.namespace.as_deref(), scope.round);
+                self.fold.sweep(now, scope.kind.name, scope.namespace.as_deref(), scope.round);
                 self.listed.insert(at);
                 self.failing.remove(&at);
             }
@@ -289,15 +289,18 @@ impl<'a> Watching<'a> {
 
     fn failed(&mut self, now: f64, at: usize, error: &watcher::Error) {
         let kind = self.scopes[at].kind;
-        self.room.heard.failed(kind.kind);
+        self.room.heard.failed(kind.name);
         if kind.is_kedas() && is_absent(error) {
             if self.listed.insert(at) {
-                tracing::warn!(kind = kind.kind, "KEDA's definitions are not in this cluster: they are looked for again");
+                tracing::warn!(
+                    kind = kind.name,
+                    "KEDA's definitions are not in this cluster: they are looked for again"
+                );
             }
             return;
         }
         let failing = self.failing.entry(at).or_insert_with(|| {
-            tracing::warn!(kind = kind.kind, %error, "a kind cannot be watched: it is tried again");
+            tracing::warn!(kind = kind.name, %error, "a kind cannot be watched: it is tried again");
             Failing { since: now, last: now }
         });
         if now - failing.last > ERRORS_APART {
@@ -343,7 +346,7 @@ impl<'a> Watching<'a> {
             anyhow::bail!("the API server has not answered for {silent:.0} s");
         }
         for (at, failing) in &self.failing {
-            let kind = self.scopes[*at].kind.kind;
+            let kind = self.scopes[*at].kind.name;
             if failing.last - failing.since > LOST_AFTER && now - failing.last < ERRORS_APART {
                 anyhow::bail!("{kind} could not be watched for {:.0} s", failing.last - failing.since);
             }

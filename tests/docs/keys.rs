@@ -66,12 +66,14 @@ fn every_field_of_the_why_line_is_documented() {
         floor: Some(1),
         max: Some(1),
         min: Some(1),
-        object_max: Some(1),
-        object_min: Some(1),
+        object_max: true,
+        object_min: true,
         workload: Some(Workload {
             ready: Some(1),
             starting: Some(1),
             terminating: Some(1),
+            min: Some(1),
+            max: Some(1),
             ..Workload::default()
         }),
         shared: 2,

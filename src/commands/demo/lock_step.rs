@@ -204,7 +204,7 @@ impl LockStep {
             let seen = Arc::new(seen);
             self.seen = Some(seen.clone());
             let news = News { seen: vec![seen], gone: Vec::new() };
-            self.engine.see(news, Sight::Clear, self.clock.now());
+            self.engine.see(&news, Sight::Clear, self.clock.now());
         }
     }
 

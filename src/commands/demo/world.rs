@@ -137,7 +137,10 @@ pub(super) fn sighting(pool: &WorkerPool) -> Sighting {
             min: Some(0),
             max: Some(MAX_WORKERS),
         },
-        crew: pool.draining_workers().map(|worker| (worker.to_string().into(), Standing::Terminating)).collect(),
+        crew: pool
+            .draining_workers()
+            .map(|worker| (worker.to_string().into(), Standing::Terminating))
+            .collect(),
         starts: Starts::default(),
         object: None,
     }

@@ -76,7 +76,7 @@ impl Bench {
     }
 
     fn see(&mut self, sight: Sight) -> &mut Self {
-        self.engine.see(self.fold.take_news(), sight, self.now);
+        self.engine.see(&self.fold.take_news(), sight, self.now);
         while let Ok(entry) = self.news.try_recv() {
             self.engine.adopt(entry);
         }
@@ -120,7 +120,12 @@ impl Bench {
 fn held(holders: &[&str]) -> Sample {
     let holders = holders.iter().map(|worker| Holder { worker: (*worker).into(), jobs: 1, stuck: 0 });
     let holders: Vec<_> = holders.collect();
-    Sample { waiting: Some(0), in_flight: Some(holders.len() as u64), holders: Some(holders), ..Sample::default() }
+    Sample {
+        waiting: Some(0),
+        in_flight: Some(holders.len() as u64),
+        holders: Some(holders),
+        ..Sample::default()
+    }
 }
 
 fn nothing() -> Sample {
@@ -220,7 +225,7 @@ fn the_scaled_objects_maximum_binds_and_is_said() {
     bench.object(&json!({ "queue": "md" })).see(Sight::Clear);
     bench.sample(&Sample { waiting: Some(50), in_flight: Some(0), ..Sample::default() });
     let decision = bench.row().answer.unwrap();
-    assert_eq!((decision.target, decision.why.object_max), (9, Some(9)));
+    assert_eq!((decision.target, decision.why.object_max), (9, true));
     assert!(decision.why.to_string().contains("object_max=9"), "{}", decision.why);
 }
 
@@ -229,7 +234,7 @@ fn news_without_an_object_takes_its_refs_hold() {
     let mut bench = Bench::new();
     bench.object(&json!({ "queue": "md" })).see(Sight::Clear);
     let gone = News { seen: Vec::new(), gone: vec![name(SCALED_OBJECT, "so")] };
-    bench.engine.see(gone, Sight::Clear, bench.now);
+    bench.engine.see(&gone, Sight::Clear, bench.now);
     assert_eq!(bench.row().entry.caller(), Caller::Keda);
     assert!(bench.objects().is_empty());
 }

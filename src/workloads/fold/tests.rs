@@ -44,7 +44,7 @@ fn started() -> Fold {
     fold
 }
 
-fn only(news: News) -> Sighting {
+fn only(news: &News) -> Sighting {
     let [sighting] = &news.seen[..] else { panic!("{news:?}") };
     sighting.as_ref().clone()
 }
@@ -52,7 +52,7 @@ fn only(news: News) -> Sighting {
 #[test]
 fn replicas_that_have_no_pod_yet_are_starting() {
     let mut fold = started();
-    let seen = only(fold.take_news());
+    let seen = only(&fold.take_news());
     let wanted = Workload {
         replicas: Some(3),
         ready: Some(0),
@@ -64,10 +64,10 @@ fn replicas_that_have_no_pod_yet_are_starting() {
     assert_eq!(seen.workload, wanted);
     let ready = PodRecord { ready: Some(130.0), ..pod("md", 100.0) };
     fold.apply(131.0, change("md-1", Some(ready.clone())), 1);
-    let seen = only(fold.take_news());
+    let seen = only(&fold.take_news());
     assert_eq!((seen.workload.ready, seen.workload.starting), (Some(1), Some(2)));
     fold.apply(140.0, change("md-1", Some(PodRecord { terminating: true, ..ready })), 1);
-    let seen = only(fold.take_news());
+    let seen = only(&fold.take_news());
     assert_eq!(
         (seen.workload.ready, seen.workload.starting, seen.workload.terminating),
         (Some(0), Some(3), Some(1))
@@ -79,7 +79,7 @@ fn replicas_that_have_no_pod_yet_are_starting() {
 fn a_target_that_is_not_there_is_unknown_and_not_zero() {
     let mut fold = started();
     fold.apply(1.0, Change::Target(name("Deployment", "ns", "md"), None), 1);
-    let seen = only(fold.take_news()).workload;
+    let seen = only(&fold.take_news()).workload;
     assert_eq!((seen.replicas, seen.ready, seen.starting, seen.terminating), (None, None, None, None));
 }
 
@@ -94,7 +94,7 @@ fn a_start_is_told_once_and_only_when_it_was_seen() {
     }
     fold.apply(110.0, change("md-old", Some(ready)), 1);
     assert_eq!(fold.take_started(), [Start { seconds: 7.0, cold: false }]);
-    assert_eq!(only(fold.take_news()).starts.warm.median(), Some(7.0));
+    assert_eq!(only(&fold.take_news()).starts.warm.median(), Some(7.0));
 }
 
 #[test]
@@ -112,7 +112,7 @@ fn pods_that_ended_or_went_are_remembered_as_gone() {
     fold.apply(50.0, change("md-2", Some(PodRecord { finished: true, ..pod("md", 10.0) })), 1);
     fold.apply(60.0, change("md-2", None), 1);
     fold.apply(70.0, change("md-1", None), 1);
-    let crew = only(fold.take_news()).crew;
+    let crew = only(&fold.take_news()).crew;
     let standing = |pod: &str| crew.pod_of(pod).map(|(_, standing)| standing);
     assert_eq!(standing("md-1"), Some(Standing::Gone { since: 70.0 }));
     assert_eq!(standing("md-2"), Some(Standing::Gone { since: 50.0 }));
@@ -124,9 +124,9 @@ fn what_a_new_list_does_not_hold_is_gone() {
     let mut fold = started();
     fold.apply(5.0, change("md-2", Some(pod("md", 4.0))), 2);
     fold.sweep(6.0, "Pod", Some("other"), 2);
-    assert_eq!(only(fold.take_news()).crew.live().count(), 2);
+    assert_eq!(only(&fold.take_news()).crew.live().count(), 2);
     fold.sweep(6.0, "Pod", None, 2);
-    assert_eq!(only(fold.take_news()).crew.live().collect::<Vec<_>>(), ["md-2"]);
+    assert_eq!(only(&fold.take_news()).crew.live().collect::<Vec<_>>(), ["md-2"]);
     fold.sweep(7.0, "Deployment", None, 9);
     fold.sweep(7.0, SCALED_OBJECT, None, 9);
     assert_eq!(fold.take_news().gone, [object()]);
@@ -143,7 +143,7 @@ fn the_jobs_of_a_scaled_job_that_have_not_ended_are_its_replicas() {
     }
     let of_job = PodRecord { owner_kind: SCALED_JOB.into(), ready: Some(3.0), ..pod("sj", 1.0) };
     fold.apply(0.0, change("a-x", Some(of_job)), 1);
-    let seen = only(fold.take_news()).workload;
+    let seen = only(&fold.take_news()).workload;
     assert_eq!((seen.replicas, seen.ready, seen.starting), (Some(2), Some(1), Some(1)));
 }
 
@@ -153,10 +153,10 @@ fn pods_of_another_kind_of_target_are_known_only_where_they_name_it() {
     let rollout = name("Rollout", "ns", "md");
     fold.watch(BTreeSet::from([rollout.clone()]));
     fold.apply(0.0, Change::Target(rollout.clone(), Some(2)), 1);
-    let seen = only(fold.take_news()).workload;
+    let seen = only(&fold.take_news()).workload;
     assert_eq!((seen.replicas, seen.ready, seen.starting), (Some(2), None, None));
     fold.apply(0.0, change("r-1", Some(PodRecord { owner_kind: "Rollout".into(), ..pod("md", 1.0) })), 1);
-    let seen = only(fold.take_news()).workload;
+    let seen = only(&fold.take_news()).workload;
     assert_eq!((seen.replicas, seen.ready, seen.starting), (Some(2), Some(0), Some(2)));
     fold.watch(BTreeSet::new());
     assert_eq!(fold.take_news().gone, [rollout]);
@@ -181,14 +181,17 @@ fn any_change() -> impl Strategy<Value = Change> {
             name(SCALED_JOB, "ns", "sj"),
             there.map(|()| scaled(SCALED_JOB, ""))
         )),
-        ("md|re", prop::option::of(0..5_u32)).prop_map(|(target, n)| Change::Target(name("Deployment", "ns", &target), n)),
+        ("md|re", prop::option::of(0..5_u32))
+            .prop_map(|(target, n)| Change::Target(name("Deployment", "ns", &target), n)),
         ("j[0-3]", prop::option::of(job)).prop_map(|(name, job)| Change::Job("ns".into(), name.into(), job)),
         ("p[0-5]", prop::option::of(record)).prop_map(|(name, record)| change(&name, record)),
     ]
 }
 
 /// Numbers and living pods by object.
-fn picture<'a>(sightings: impl IntoIterator<Item = &'a Arc<Sighting>>) -> BTreeMap<String, (Workload, BTreeSet<String>)> {
+fn picture<'a>(
+    sightings: impl IntoIterator<Item = &'a Arc<Sighting>>,
+) -> BTreeMap<String, (Workload, BTreeSet<String>)> {
     let live = |sighting: &Sighting| sighting.crew.live().map(str::to_owned).collect();
     sightings.into_iter().map(|seen| (seen.name.to_string(), (seen.workload, live(seen)))).collect()
 }

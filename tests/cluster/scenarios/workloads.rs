@@ -51,9 +51,8 @@ async fn one_that_nobody_calls_knows_every_ref(cluster: &Cluster) {
     }
     let replicas = Replicas::watch(cluster.client(), &namespace, "worker").await;
     replicas.until_wanted(4, Duration::from_mins(2)).await;
-    let warm = |row: &Value| {
-        row["target"] == 4 && row["last_asked"].is_null() && row["workload"]["replicas"] == 4
-    };
+    let warm =
+        |row: &Value| row["target"] == 4 && row["last_asked"].is_null() && row["workload"]["replicas"] == 4;
     until_ref(&idle, &namespace, warm).await;
 
     // Another queue is another ref, which starts where the one before stood.
@@ -77,7 +76,9 @@ async fn what_stands_in_the_way_in_an_object_is_said(cluster: &Cluster) {
         if names == wanted { Ok(()) } else { Err(format!("{names:?}")) }
     })
     .await;
-    let metric = format!("foresail_object_traps{{namespace=\"{namespace}\",scaled_object=\"worker\",trap=\"tolerance\"}}");
+    let metric = format!(
+        "foresail_object_traps{{namespace=\"{namespace}\",scaled_object=\"worker\",trap=\"tolerance\"}}"
+    );
     assert_eq!(foresail.metric(&metric), Some(1.0));
     assert_eq!(foresail.metric("foresail_kubernetes_in_sight"), Some(1.0));
 }
