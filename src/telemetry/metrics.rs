@@ -49,6 +49,8 @@ pub struct Metrics {
     pub grpc_seconds: HistogramVec,
     /// Streams open, by method.
     pub grpc_streams: IntGaugeVec,
+    /// Connections whose TLS handshake failed, by [`TlsRefusal`].
+    pub tls_refused: IntCounterVec,
     /// Reads of a source, by result: `ok`, `partial` or `error`.
     pub reads: IntCounterVec,
     /// Seconds of a read, by source.
@@ -75,6 +77,50 @@ pub struct Metrics {
     pub starts: HistogramVec,
 }
 
+/// Why a TLS handshake failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TlsRefusal {
+    /// The client showed no certificate, and the server wants one.
+    NoCertificate,
+    /// The client's certificate is of another authority, or no longer valid.
+    Certificate,
+    /// The client does not speak TLS.
+    NotTls,
+    /// The client refused: it does not trust the server's certificate.
+    ByClient,
+    /// The client took too long.
+    Timeout,
+    /// The client went: a TCP probe does.
+    Closed,
+    /// Anything else, such as no version of TLS in common.
+    Other,
+}
+
+impl TlsRefusal {
+    const ALL: [Self; 7] = [
+        Self::NoCertificate,
+        Self::Certificate,
+        Self::NotTls,
+        Self::ByClient,
+        Self::Timeout,
+        Self::Closed,
+        Self::Other,
+    ];
+
+    /// The metric's label.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::NoCertificate => "no_certificate",
+            Self::Certificate => "certificate",
+            Self::NotTls => "not_tls",
+            Self::ByClient => "by_client",
+            Self::Timeout => "timeout",
+            Self::Closed => "closed",
+            Self::Other => "other",
+        }
+    }
+}
+
 impl Metrics {
     /// Registers every metric, and those that the answers give.
     pub fn new(answers: Arc<Answers>, clock: Arc<dyn Clock>) -> Self {
@@ -88,6 +134,11 @@ impl Metrics {
                 &["method"],
             ),
             grpc_streams: gauges("foresail_grpc_streams", "Streams open.", &["method"]),
+            tls_refused: counters(
+                "foresail_grpc_tls_refused_total",
+                "Connections to the gRPC port whose TLS handshake failed.",
+                &["reason"],
+            ),
             reads: counters(
                 "foresail_source_reads_total",
                 "Reads of a source: ok, partial (some queue failed) or error.",
@@ -146,12 +197,16 @@ impl Metrics {
         for result in ["ok", "error"] {
             metrics.reloads.with_label_values(&[result]);
         }
+        for reason in TlsRefusal::ALL {
+            metrics.tls_refused.with_label_values(&[reason.name()]);
+        }
         let Self {
             registry,
             described: _,
             grpc_requests,
             grpc_seconds,
             grpc_streams,
+            tls_refused,
             reads,
             read_seconds,
             read_round_trips,
@@ -166,11 +221,12 @@ impl Metrics {
             starts,
         } = &metrics;
         let process = prometheus::process_collector::ProcessCollector::for_self();
-        let all: [Box<dyn Collector>; 18] = [
+        let all: [Box<dyn Collector>; 19] = [
             Box::new(build),
             Box::new(grpc_requests.clone()),
             Box::new(grpc_seconds.clone()),
             Box::new(grpc_streams.clone()),
+            Box::new(tls_refused.clone()),
             Box::new(reads.clone()),
             Box::new(read_seconds.clone()),
             Box::new(read_round_trips.clone()),
