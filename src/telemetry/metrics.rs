@@ -194,12 +194,7 @@ impl Metrics {
         };
         let build = gauges("foresail_build_info", "The version that runs; always 1.", &["version"]);
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
-        for result in ["ok", "error"] {
-            metrics.reloads.with_label_values(&[result]);
-        }
-        for reason in TlsRefusal::ALL {
-            metrics.tls_refused.with_label_values(&[reason.name()]);
-        }
+        metrics.begin_at_zero();
         let Self {
             registry,
             described: _,
@@ -248,6 +243,16 @@ impl Metrics {
         }
         metrics.described = described;
         metrics
+    }
+
+    /// What has not happened yet is 0, where its labels are known: so that the first time is seen as a rise.
+    fn begin_at_zero(&self) {
+        for result in ["ok", "error"] {
+            self.reloads.with_label_values(&[result]);
+        }
+        for reason in TlsRefusal::ALL {
+            self.tls_refused.with_label_values(&[reason.name()]);
+        }
     }
 
     /// Drops what was counted of a source that is gone: its last state would alert for ever.

@@ -140,24 +140,25 @@ async fn without_tolerance_replicas_lag_as_the_simulator_says(cluster: &Cluster)
         },
         0.0,
     );
-    let walk: Vec<usize> = (1..=TOP).chain((1..TOP).rev()).collect();
+    let top = u32::try_from(TOP).expect("it is small");
     let (mut expected, mut off) = (1, Vec::new());
-    for (step, &value) in walk.iter().enumerate() {
-        lists.set("walk", value).await;
+    for (step, value) in (1..=top).chain((1..top).rev()).enumerate() {
+        lists.set("walk", value as usize).await;
         let before = expected;
-        let metric = Some(Milli::new(value as i64 * 1000));
+        let metric = Some(Milli::whole(value.into()));
         expected = simulated.sync(step as f64 * 15.0, before, 0, metric).unwrap_or(before);
+        let wanted = i32::try_from(expected).expect("it is small");
         if expected == before {
-            until_read(cluster, &namespace, "walk", (value as u64 * 1000).div_ceil(u64::from(before))).await;
-            let wanted = replicas.now().wanted;
-            assert_eq!(wanted, i32::try_from(expected).unwrap(), "at a value of {value}");
+            let per_replica = (u64::from(value) * 1000).div_ceil(before.into());
+            until_read(cluster, &namespace, "walk", per_replica).await;
+            assert_eq!(replicas.now().wanted, wanted, "at a value of {value}");
         } else {
-            replicas.until_wanted(i32::try_from(expected).unwrap(), SOON).await;
+            replicas.until_wanted(wanted, SOON).await;
         }
-        off.push(i64::from(expected) - value as i64);
+        off.push(expected.abs_diff(value));
     }
-    let mean = off.iter().map(|workers| workers.abs()).sum::<i64>() as f64 / off.len() as f64;
-    let worst = off.iter().map(|workers| workers.abs()).max().unwrap_or(0);
+    let mean = f64::from(off.iter().sum::<u32>()) / off.len() as f64;
+    let worst = off.iter().copied().max().unwrap_or(0);
     eprintln!(
         "without tolerance, from 1 to {TOP} and back: {mean:.1} workers too few or too many, {worst} at most"
     );

@@ -1,12 +1,9 @@
 //! KEDA's own client code against Foresail, without the operator around it: what a cluster shows too slowly or
 //! not at all. The program is tests/cluster/tools/keda-client.
 
-use std::{
-    fs,
-    process::Command,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::{fs, process::Command};
 
+use foresail::clock::{Clock as _, WallClock};
 use serde_json::Value;
 
 use super::{
@@ -61,7 +58,7 @@ async fn wake(cluster: &Cluster, connections: u16) {
     .await;
     assert_eq!(connections_to(port), usize::from(connections));
 
-    let added = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is after 1970").as_secs_f64();
+    let added = WallClock::new().now();
     lists.set("work", 1).await;
     eventually("KEDA's client has ended", 2 * SOON, async || {
         if client.is_running() { Err("it runs".to_owned()) } else { Ok(()) }
@@ -178,9 +175,10 @@ async fn each_combination_of_tls_settings_is_taken_or_refused_as_it_should_be(cl
         }
         arguments.extend(["value".to_owned(), lists.foresail.address()]);
         let said = run(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
-        match works {
-            true => assert_eq!(said["milli"][0], 2000, "{case}: {said}"),
-            false => assert!(said["error"].is_string(), "{case}: {said}"),
+        if works {
+            assert_eq!(said["milli"][0], 2000, "{case}: {said}");
+        } else {
+            assert!(said["error"].is_string(), "{case}: {said}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! TLS between KEDA and Foresail, its certificates out of a Secret through a TriggerAuthentication.
+//! TLS between KEDA and Foresail, its certificates out of a Secret through a `TriggerAuthentication`.
 
 use std::time::Instant;
 
@@ -98,7 +98,7 @@ fn server(files: &CertificateFiles, is_mutual: bool) -> String {
     format!("tls: {{ cert_file: {certificate}, key_file: {key}{client} }}")
 }
 
-/// A Secret and a TriggerAuthentication that hands all of it to a trigger, both called `name`.
+/// A Secret and a `TriggerAuthentication` that hands all of it to a trigger, both called `name`.
 async fn authenticate(cluster: &Cluster, namespace: &str, name: &str, parameters: &[(&str, &str)]) {
     let texts: serde_json::Map<String, Value> =
         parameters.iter().map(|&(key, pem)| (key.to_owned(), json!(pem))).collect();
@@ -119,7 +119,7 @@ async fn authenticate(cluster: &Cluster, namespace: &str, name: &str, parameters
     api::apply_objects(cluster.client(), Some(namespace), vec![secret, authentication]).await;
 }
 
-/// A workload of one replica on the queue `work`, with the TriggerAuthentication of its name.
+/// A workload of one replica on the queue `work`, with the `TriggerAuthentication` of its name.
 async fn start(cluster: &Cluster, lists: &Lists, namespace: &str, name: &str) -> Replicas {
     start_with(cluster, lists, namespace, name, json!({}), Some(name)).await
 }
