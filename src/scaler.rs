@@ -3,6 +3,7 @@
 mod server;
 mod service;
 mod stream;
+mod tls;
 
 pub use server::{Health, ServeError, Server};
 pub use service::Scaler;

@@ -2,7 +2,7 @@
 
 mod metrics;
 
-pub use metrics::{Described, Metrics};
+pub use metrics::{Described, Metrics, TlsRefusal};
 
 use std::io::{self, IsTerminal as _};
 

@@ -1,20 +1,18 @@
 //! The gRPC server around the service: TLS, limits, health, reflection, and an end that comes in time.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{path::PathBuf, pin::Pin, time::Duration};
 
 use tokio::net::TcpListener;
-use tonic::transport::{Certificate, Identity, ServerTlsConfig, server::TcpIncoming};
+use tokio_rustls::TlsAcceptor;
+use tonic::transport::server::TcpIncoming;
 use tonic_health::{ServingStatus, server::HealthReporter};
 
 use crate::{
-    config::{GrpcConfig, ServerTls},
+    config::GrpcConfig,
     scaler::{
         Scaler,
         pb::{self, external_scaler_server::ExternalScalerServer},
+        tls,
     },
 };
 
@@ -48,7 +46,7 @@ const READINESS: [&str; 3] = ["", "readiness", "externalscaler.ExternalScaler"];
 pub struct Server {
     scaler: Scaler,
     config: GrpcConfig,
-    tls: Option<ServerTlsConfig>,
+    tls: Option<TlsAcceptor>,
     look: Box<dyn Fn() -> Health + Send>,
 }
 
@@ -72,7 +70,15 @@ pub enum ServeError {
         /// Why.
         error: std::io::Error,
     },
-    /// The transport failed: unusable TLS files, or the listener broke.
+    /// A file of the server's TLS holds something else.
+    #[error("cannot use {path} for TLS: {what}", path = path.display())]
+    Tls {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// The transport failed: the listener broke.
     #[error("gRPC: {0}")]
     Transport(String),
 }
@@ -81,9 +87,9 @@ impl Server {
     /// Reads the TLS files.
     ///
     /// # Errors
-    /// Names the file that cannot be read.
+    /// Names the file that cannot be read or used.
     pub fn new(scaler: Scaler, config: GrpcConfig) -> Result<Self, ServeError> {
-        let tls = config.tls.as_ref().map(tls).transpose()?;
+        let tls = config.tls.as_ref().map(tls::acceptor).transpose()?;
         Ok(Self { scaler, config, tls, look: Box::new(|| Health { alive: true, ready: true }) })
     }
 
@@ -114,28 +120,33 @@ impl Server {
         if let Some(age) = config.max_connection_age {
             builder = builder.max_connection_age(Duration::from_secs_f64(age));
         }
-        if let Some(tls) = tls {
-            builder = builder.tls_config(tls).map_err(|error| transport(&error))?;
-        }
         let reflection = config.reflection.then(|| {
             tonic_reflection::server::Builder::configure()
                 .register_encoded_file_descriptor_set(pb::DESCRIPTOR)
                 .build_v1()
         });
         let reflection = reflection.transpose().map_err(|error| ServeError::Transport(error.to_string()))?;
+        let refused = scaler.metrics.tls_refused.clone();
         let service = ExternalScalerServer::new(scaler).max_decoding_message_size(LARGEST_REQUEST);
         let router =
             builder.add_service(health_service).add_service(service).add_optional_service(reflection);
 
         // An answer is several small frames: none may wait for the acknowledgement of the one before.
         let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
-        let serving = router.serve_with_incoming_shutdown(incoming, {
+        let told = {
             let stop = stop.clone();
             async move {
                 stop.run_until_cancelled(keep_reporting(&health, at_start, look)).await;
                 report(&health, Health { alive: false, ready: false }).await;
             }
-        });
+        };
+        let serving: Pin<Box<dyn Future<Output = Result<(), tonic::transport::Error>> + Send>> = match tls {
+            Some(acceptor) => {
+                let incoming = tls::handshakes(incoming, acceptor, refused);
+                Box::pin(router.serve_with_incoming_shutdown(incoming, told))
+            }
+            None => Box::pin(router.serve_with_incoming_shutdown(incoming, told)),
+        };
         // hyper waits for connections that never sent a byte: the grace timer does not.
         let grace = async {
             stop.cancelled().await;
@@ -169,19 +180,6 @@ async fn report(reporter: &HealthReporter, Health { alive, ready }: Health) {
     for service in READINESS {
         reporter.set_service_status(service, status(ready)).await;
     }
-}
-
-fn tls(files: &ServerTls) -> Result<ServerTlsConfig, ServeError> {
-    let identity = Identity::from_pem(read(&files.cert_file)?, read(&files.key_file)?);
-    let config = ServerTlsConfig::new().identity(identity);
-    match &files.client_ca_file {
-        Some(path) => Ok(config.client_ca_root(Certificate::from_pem(read(path)?))),
-        None => Ok(config),
-    }
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, ServeError> {
-    fs::read(path).map_err(|error| ServeError::File { path: path.to_owned(), error })
 }
 
 fn transport(error: &tonic::transport::Error) -> ServeError {

@@ -49,6 +49,8 @@ pub struct Metrics {
     pub grpc_seconds: HistogramVec,
     /// Streams open, by method.
     pub grpc_streams: IntGaugeVec,
+    /// Connections whose TLS handshake failed, by [`TlsRefusal`].
+    pub tls_refused: IntCounterVec,
     /// Reads of a source, by result: `ok`, `partial` or `error`.
     pub reads: IntCounterVec,
     /// Seconds of a read, by source.
@@ -104,6 +106,50 @@ impl KubernetesMetrics {
     }
 }
 
+/// Why a TLS handshake failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TlsRefusal {
+    /// The client showed no certificate, and the server wants one.
+    NoCertificate,
+    /// The client's certificate is of another authority, or no longer valid.
+    Certificate,
+    /// The client does not speak TLS.
+    NotTls,
+    /// The client refused: it does not trust the server's certificate.
+    ByClient,
+    /// The client took too long.
+    Timeout,
+    /// The client went: a TCP probe does.
+    Closed,
+    /// Anything else, such as no version of TLS in common.
+    Other,
+}
+
+impl TlsRefusal {
+    const ALL: [Self; 7] = [
+        Self::NoCertificate,
+        Self::Certificate,
+        Self::NotTls,
+        Self::ByClient,
+        Self::Timeout,
+        Self::Closed,
+        Self::Other,
+    ];
+
+    /// The metric's label.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::NoCertificate => "no_certificate",
+            Self::Certificate => "certificate",
+            Self::NotTls => "not_tls",
+            Self::ByClient => "by_client",
+            Self::Timeout => "timeout",
+            Self::Closed => "closed",
+            Self::Other => "other",
+        }
+    }
+}
+
 impl Metrics {
     /// Registers every metric, and those that the answers give.
     pub fn new(answers: Arc<Answers>, clock: Arc<dyn Clock>) -> Self {
@@ -117,6 +163,11 @@ impl Metrics {
                 &["method"],
             ),
             grpc_streams: gauges("foresail_grpc_streams", "Streams open.", &["method"]),
+            tls_refused: counters(
+                "foresail_grpc_tls_refused_total",
+                "Connections to the gRPC port whose TLS handshake failed.",
+                &["reason"],
+            ),
             reads: counters(
                 "foresail_source_reads_total",
                 "Reads of a source: ok, partial (some queue failed) or error.",
@@ -158,15 +209,14 @@ impl Metrics {
         };
         let build = gauges("foresail_build_info", "The version that runs; always 1.", &["version"]);
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
-        for result in ["ok", "error"] {
-            metrics.reloads.with_label_values(&[result]);
-        }
+        metrics.begin_at_zero();
         let Self {
             registry,
             described: _,
             grpc_requests,
             grpc_seconds,
             grpc_streams,
+            tls_refused,
             reads,
             read_seconds,
             read_round_trips,
@@ -179,11 +229,12 @@ impl Metrics {
             kubernetes: KubernetesMetrics { watch_errors, pods, starts },
         } = &metrics;
         let process = prometheus::process_collector::ProcessCollector::for_self();
-        let all: [Box<dyn Collector>; 18] = [
+        let all: [Box<dyn Collector>; 19] = [
             Box::new(build),
             Box::new(grpc_requests.clone()),
             Box::new(grpc_seconds.clone()),
             Box::new(grpc_streams.clone()),
+            Box::new(tls_refused.clone()),
             Box::new(reads.clone()),
             Box::new(read_seconds.clone()),
             Box::new(read_round_trips.clone()),
@@ -205,6 +256,16 @@ impl Metrics {
         }
         metrics.described = described;
         metrics
+    }
+
+    /// What has not happened yet is 0, where its labels are known: so that the first time is seen as a rise.
+    fn begin_at_zero(&self) {
+        for result in ["ok", "error"] {
+            self.reloads.with_label_values(&[result]);
+        }
+        for reason in TlsRefusal::ALL {
+            self.tls_refused.with_label_values(&[reason.name()]);
+        }
     }
 
     /// Drops what was counted of a source that is gone: its last state would alert for ever.

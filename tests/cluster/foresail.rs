@@ -25,11 +25,22 @@ impl Foresail {
 
     /// As [`Self::start`], for one of several.
     pub(crate) async fn start_as(name: &str, logs: &Path, sections: &str) -> Self {
+        Self::start_listening(name, logs, |grpc, http| {
+            let sections = sections.replace(Self::ADDRESS, &format!("127.0.0.1:{grpc}"));
+            server::with_listeners(&sections, grpc, http)
+        })
+        .await
+    }
+
+    /// With a whole configuration, made for two free ports: KEDA's and the one of pages, which is 127.0.0.1's.
+    pub(crate) async fn start_listening(
+        name: &str,
+        logs: &Path,
+        config: impl FnOnce(u16, u16) -> String,
+    ) -> Self {
         let log = logs.join(format!("{name}.log"));
         let mut server = server::Foresail::spawn_logging_to(log.clone(), temp_dir(), |path, grpc, http| {
-            let sections = sections.replace(Self::ADDRESS, &format!("127.0.0.1:{grpc}"));
-            std::fs::write(path, server::with_listeners(&sections, grpc, http))
-                .expect("a temp dir can be written");
+            std::fs::write(path, config(grpc, http)).expect("a temp dir can be written");
         });
         server.until_alive().await;
         Self { server, log }

@@ -2,9 +2,14 @@
 
 mod chart;
 mod e2e;
+mod fixture;
+mod hpa;
 mod image;
+mod keda_client;
+mod keda_features;
 mod nodes;
 mod runner;
+mod tls;
 mod workloads;
 
 use std::{path::PathBuf, pin::Pin, sync::Arc};
@@ -22,6 +27,10 @@ use crate::{
 pub(crate) fn all() -> Vec<Scenario> {
     [
         e2e::scenarios(),
+        hpa::scenarios(),
+        keda_features::scenarios(),
+        tls::scenarios(),
+        keda_client::scenarios(),
         workloads::scenarios(),
         nodes::scenarios(),
         runner::scenarios(),

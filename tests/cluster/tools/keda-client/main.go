@@ -2,7 +2,7 @@
 // line of JSON. The cluster tests judge it.
 //
 //	keda-client [flags] value ADDRESS           the metric's spec, its value and whether it is active
-//	keda-client [flags] push ADDRESS...         -count push scalers, dealt out over the addresses: how many were told "active"
+//	keda-client [flags] push ADDRESS...         -count push scalers, dealt out over the addresses: how many were told "active", and when (Unix seconds)
 //	keda-client [flags] specs ADDRESS           the first metric spec that the scaler streams
 package main
 
@@ -182,9 +182,14 @@ func push(ctx context.Context, t trigger, addresses []string, count int) (any, e
 		})
 	}
 	received := 0
+	var first, last time.Time
 	for received < count && ctx.Err() == nil {
 		select {
 		case <-told:
+			last = time.Now()
+			if received == 0 {
+				first = last
+			}
 			received++
 		case <-ctx.Done():
 		}
@@ -193,7 +198,18 @@ func push(ctx context.Context, t trigger, addresses []string, count int) (any, e
 	ending.Store(true)
 	stop()
 	ended.Wait()
-	return map[string]any{"active": received, "of": count, "seconds": seconds}, nil
+	return map[string]any{
+		"active": received, "of": count, "seconds": seconds,
+		"first": unix(first), "last": unix(last),
+	}, nil
+}
+
+// unix is an instant in seconds, so that another program can hold it against its own clock.
+func unix(at time.Time) float64 {
+	if at.IsZero() {
+		return 0
+	}
+	return float64(at.UnixMicro()) / 1e6
 }
 
 // streamedSpecs waits for the first update of StreamMetricSpec, which KEDA asks for since 2.21.
