@@ -2,6 +2,7 @@
 
 mod chart;
 mod e2e;
+mod from_zero;
 mod image;
 mod nodes;
 mod runner;
@@ -22,6 +23,7 @@ use crate::{
 pub(crate) fn all() -> Vec<Scenario> {
     [
         e2e::scenarios(),
+        from_zero::scenarios(),
         workloads::scenarios(),
         nodes::scenarios(),
         runner::scenarios(),
@@ -77,6 +79,8 @@ use scenarios;
 
 /// What a scenario gets: the shared stack, and a place of its own in it.
 pub(crate) struct Cluster {
+    /// The scenario's.
+    pub(crate) name: String,
     pub(crate) stack: Arc<Stack>,
     /// A folder of the scenario's own, kept where it fails.
     pub(crate) logs: PathBuf,
@@ -87,7 +91,7 @@ impl Cluster {
     pub(crate) fn new(stack: Arc<Stack>, name: &str) -> Self {
         let logs = stack.logs().join(name.replace("::", "-"));
         std::fs::create_dir_all(&logs).expect("the stack's folder can be written");
-        Self { stack, logs, namespaces: Mutex::default() }
+        Self { name: name.to_owned(), stack, logs, namespaces: Mutex::default() }
     }
 
     pub(crate) fn client(&self) -> &Client {
