@@ -10,6 +10,7 @@ mod api;
 mod foresail;
 mod helm;
 mod jobs;
+mod manifests;
 mod mirror;
 mod run;
 mod runner;
@@ -31,6 +32,7 @@ use tokio::signal::unix::{SignalKind, signal};
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.first().map(String::as_str) {
+        // The process behind a worker pod.
         Some("worker") => worker::main(&arguments[1..]),
         Some("mirror") => mirror::main(&arguments[1..]),
         Some("up") => up::up(),

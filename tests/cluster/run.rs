@@ -17,6 +17,7 @@ use tokio::{
     runtime::Runtime,
     sync::{Mutex, OnceCell},
 };
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     scenarios::{self, Cluster, Scenario, Tier},
@@ -42,7 +43,7 @@ pub(crate) fn run() -> ExitCode {
         }
     };
     let shared = Arc::new(Shared::new());
-    shared.take_down_when_told_to_stop();
+    shared.listen_for_signals();
     let trials = scenarios::all()
         .into_iter()
         // A scenario that is named is wanted, whatever its tier.
@@ -55,7 +56,9 @@ pub(crate) fn run() -> ExitCode {
 }
 
 fn trial(scenario: Scenario, shared: Arc<Shared>) -> Trial {
-    Trial::test(scenario.name, move || shared.runtime.block_on(shared.run(&scenario)).map_err(Failed::from))
+    Trial::test(scenario.name, move || {
+        shared.runtime.block_on(shared.run_unless_stopped(&scenario)).map_err(Failed::from)
+    })
 }
 
 /// The stack that scenarios share.
@@ -63,12 +66,26 @@ struct Shared {
     runtime: Runtime,
     stack: OnceCell<Result<Mutex<Option<Arc<Stack>>>, String>>,
     failed: AtomicBool,
+    stop: CancellationToken,
 }
 
 impl Shared {
     fn new() -> Self {
         let runtime = Runtime::new().expect("a runtime can be made");
-        Self { runtime, stack: OnceCell::new(), failed: AtomicBool::new(false) }
+        Self {
+            runtime,
+            stack: OnceCell::new(),
+            failed: AtomicBool::new(false),
+            stop: CancellationToken::new(),
+        }
+    }
+
+    /// Ctrl-C and SIGTERM drop whatever runs, so that processes and folders go as after a test.
+    async fn run_unless_stopped(&self, scenario: &Scenario) -> Result<(), String> {
+        tokio::select! {
+            outcome = self.run(scenario) => outcome,
+            () = self.stop.cancelled() => Err("told to stop".to_owned()),
+        }
     }
 
     async fn run(&self, scenario: &Scenario) -> Result<(), String> {
@@ -116,16 +133,14 @@ impl Shared {
         }
     }
 
-    /// Ctrl-C and SIGTERM: the watcher beside each process ends it with this one; the folder goes here.
-    fn take_down_when_told_to_stop(self: &Arc<Self>) {
+    fn listen_for_signals(self: &Arc<Self>) {
         let shared = Arc::clone(self);
         self.runtime.spawn(async move {
             crate::interrupted().await;
-            if let Some(Ok(stack)) = shared.stack.get()
-                && let Some(stack) = stack.lock().await.clone()
-            {
-                stack.remove_folder();
-            }
+            eprintln!("taking everything down");
+            shared.stop.cancel();
+            // Whoever asks twice cannot wait: the processes go with this one, folders stay.
+            crate::interrupted().await;
             std::process::exit(130);
         });
     }

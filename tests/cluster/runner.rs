@@ -268,12 +268,12 @@ impl Shared {
 async fn follow(shared: Arc<Shared>) {
     let bound = watcher::Config::default().fields("spec.nodeName!=");
     let mut events = std::pin::pin!(watcher(Api::<Pod>::all(shared.client.clone()), bound).default_backoff());
+    // Those too that are over, until their pod is gone: an old event must not begin a second one.
     let mut lives: HashMap<String, watch::Sender<Seen>> = HashMap::new();
     let mut listed = HashSet::new();
     let mut tasks = JoinSet::new();
     while let Some(event) = events.next().await {
         while tasks.try_join_next().is_some() {}
-        lives.retain(|_, tell| !tell.is_closed());
         match event {
             Ok(watcher::Event::Apply(pod)) => see(&shared, &mut lives, &mut tasks, pod),
             Ok(watcher::Event::InitApply(pod)) => {
@@ -281,13 +281,13 @@ async fn follow(shared: Arc<Shared>) {
                 see(&shared, &mut lives, &mut tasks, pod);
             }
             Ok(watcher::Event::Delete(pod)) => {
-                if let Some(tell) = lives.get(&pod.uid().unwrap_or_default()) {
+                if let Some(tell) = lives.remove(&pod.uid().unwrap_or_default()) {
                     tell.send_replace(Seen::Gone);
                 }
             }
             Ok(watcher::Event::Init) => listed.clear(),
             Ok(watcher::Event::InitDone) => {
-                for (_, tell) in lives.iter().filter(|(uid, _)| !listed.contains(*uid)) {
+                for (_, tell) in lives.extract_if(|uid, _| !listed.contains(uid)) {
                     tell.send_replace(Seen::Gone);
                 }
             }

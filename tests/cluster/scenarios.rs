@@ -3,6 +3,7 @@
 mod chart;
 mod e2e;
 mod fixture;
+mod from_zero;
 mod hpa;
 mod image;
 mod keda_client;
@@ -31,6 +32,7 @@ pub(crate) fn all() -> Vec<Scenario> {
         keda_features::scenarios(),
         tls::scenarios(),
         keda_client::scenarios(),
+        from_zero::scenarios(),
         workloads::scenarios(),
         nodes::scenarios(),
         runner::scenarios(),
@@ -86,6 +88,8 @@ use scenarios;
 
 /// What a scenario gets: the shared stack, and a place of its own in it.
 pub(crate) struct Cluster {
+    /// The scenario's.
+    pub(crate) name: String,
     pub(crate) stack: Arc<Stack>,
     /// A folder of the scenario's own, kept where it fails.
     pub(crate) logs: PathBuf,
@@ -96,7 +100,7 @@ impl Cluster {
     pub(crate) fn new(stack: Arc<Stack>, name: &str) -> Self {
         let logs = stack.logs().join(name.replace("::", "-"));
         std::fs::create_dir_all(&logs).expect("the stack's folder can be written");
-        Self { stack, logs, namespaces: Mutex::default() }
+        Self { name: name.to_owned(), stack, logs, namespaces: Mutex::default() }
     }
 
     pub(crate) fn client(&self) -> &Client {

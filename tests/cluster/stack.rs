@@ -152,11 +152,6 @@ impl Stack {
         self.runner.get_or_init(start).await
     }
 
-    /// For an end without drops: the processes go with this one.
-    pub(crate) fn remove_folder(&self) {
-        let _ = fs::remove_dir_all(&self.place.folder);
-    }
-
     /// Leaves the folder where it is when the stack stops, for whoever looks into a failure.
     pub(crate) fn keep_folder(&mut self) {
         self.folder.disable_cleanup(true);

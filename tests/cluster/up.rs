@@ -13,6 +13,7 @@ use crate::{
     api::{self, Replicas},
     foresail::Foresail,
     interrupted,
+    manifests::{BEHAVIOR, deployment, worker},
     stack::{Options, Stack},
     support::redis::RedisServer,
 };
@@ -35,11 +36,13 @@ async fn everything() {
     println!("Starting Kubernetes and KEDA ...");
     let started = Instant::now();
     let stack = Stack::start(&Options::as_shipped()).await;
+    stack.runner().await;
     let redis = RedisServer::start().await;
     let foresail = Foresail::start(&stack.logs(), &config(&redis)).await;
     let namespace = format!("apiVersion: v1\nkind: Namespace\nmetadata: {{ name: {NAMESPACE} }}\n");
     api::apply(&stack.client, NAMESPACE, &namespace).await;
-    api::apply(&stack.client, NAMESPACE, &worker(&foresail.address())).await;
+    api::apply(&stack.client, NAMESPACE, &deployment(&worker(&redis.url(), "celery", &[]))).await;
+    api::apply(&stack.client, NAMESPACE, &scaled_object(&foresail.address())).await;
     let replicas = Replicas::watch(&stack.client, NAMESPACE, "worker").await;
     replicas.until_wanted(0, Duration::from_mins(1)).await;
     println!("{}", welcome(&stack, &redis, &foresail, started.elapsed()));
@@ -48,7 +51,9 @@ async fn everything() {
 
 fn welcome(stack: &Stack, redis: &RedisServer, foresail: &Foresail, took: Duration) -> String {
     let port = redis.port();
-    let enqueue = format!("redis-cli -p {port} lpush celery $(seq 20)");
+    let enqueue = format!(
+        "for n in $(seq 20); do redis-cli -p {port} lpush celery \"{{\\\"id\\\":\\\"$n\\\",\\\"run_seconds\\\":20}}\"; done"
+    );
     let explain = format!(
         "{} explain {NAMESPACE}/worker --http {}",
         here(Path::new(env!("CARGO_BIN_EXE_foresail"))).display(),
@@ -61,8 +66,8 @@ fn welcome(stack: &Stack, redis: &RedisServer, foresail: &Foresail, took: Durati
          {}\n  \
          {}\n  \
          {explain}\n\n\
-         The first watches the replicas, the second enqueues twenty jobs (and `del celery` in place of `lpush \
-         celery $(seq 20)` takes them away), the third says why there are as many replicas as there are.\n",
+         The first watches the replicas, the second enqueues twenty jobs of 20 s, the third says why there are as \
+         many replicas as there are. A worker is a pod whose process takes one job at a time from the queue.\n",
         took.as_secs_f64(),
         stack.logs().display(),
         stack.kubeconfig.display(),
@@ -99,27 +104,17 @@ sources:
     redis: {{ host: 127.0.0.1, port: {} }}
     namespaces: {{ {NAMESPACE}: ["*"] }}
     layouts:
-      lists: {{ preset: redis-list, processing: "{{queue}}:busy" }}
+      lists: {{ preset: redis-list, processing: "{{queue}}:processing:{{worker}}" }}
 policies:
-  default: {{ keep_alive: 30s, tenant_may: {{ slots: any }} }}
+  default: {{ keep_alive: 30s }}
 "#,
         redis.port()
     )
 }
 
-fn worker(address: &str) -> String {
+fn scaled_object(address: &str) -> String {
     format!(
         r#"
-apiVersion: apps/v1
-kind: Deployment
-metadata: {{ name: worker }}
-spec:
-  replicas: 0
-  selector: {{ matchLabels: {{ app: worker }} }}
-  template:
-    metadata: {{ labels: {{ app: worker }} }}
-    spec: {{ containers: [{{ name: worker, image: worker }}] }}
----
 apiVersion: keda.sh/v1alpha1
 kind: ScaledObject
 metadata: {{ name: worker }}
@@ -129,17 +124,10 @@ spec:
   cooldownPeriod: 15
   advanced:
     horizontalPodAutoscalerConfig:
-      behavior:
-        scaleUp:
-          stabilizationWindowSeconds: 0
-          tolerance: "0"
-          policies: [{{ type: Pods, value: 1000, periodSeconds: 15 }}]
-        scaleDown:
-          stabilizationWindowSeconds: 0
-          tolerance: "0"
+      behavior: {BEHAVIOR}
   triggers:
     - type: external-push
-      metadata: {{ scalerAddress: "{address}", queue: celery, slots: "2" }}
+      metadata: {{ scalerAddress: "{address}", queue: celery }}
 "#
     )
 }

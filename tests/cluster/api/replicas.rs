@@ -107,6 +107,16 @@ impl Replicas {
         (wanted.clone().min().unwrap_or(0), wanted.max().unwrap_or(0))
     }
 
+    /// Ready pods times seconds, from `since` until now.
+    pub(crate) fn ready_seconds(&self, since: Instant) -> f64 {
+        let seen = self.since(since);
+        let ends = seen.iter().skip(1).map(|next| next.at).chain([Instant::now()]);
+        seen.iter()
+            .zip(ends)
+            .map(|(one, end)| f64::from(one.ready) * end.duration_since(one.at.max(since)).as_secs_f64())
+            .sum()
+    }
+
     /// Every state since `since`, and the one that held at that instant.
     pub(crate) fn since(&self, since: Instant) -> Vec<Seen> {
         let seen = self.record.lock();

@@ -7,15 +7,26 @@ mod int_only;
 
 use std::time::Duration;
 
+use k8s_openapi::api::batch::v1::Job as KubeJob;
+use kube::{Api, api::ListParams};
+
 use self::int_only::IntOnly;
 use super::{Cluster, Scenario, scenarios};
-use crate::{api::Replicas, foresail::Foresail, support::redis::RedisServer};
+use crate::{
+    api::{Replicas, eventually},
+    foresail::Foresail,
+    jobs::Jobs,
+    manifests::{deployment, worker},
+    support::redis::RedisServer,
+    worker::store::Work,
+};
 
 pub(super) fn scenarios() -> Vec<Scenario> {
     scenarios![Ci:
         e2e::a_scaled_object_follows_its_queue_to_two_replicas_and_to_none,
         e2e::a_pushed_scaled_object_follows_its_queue_to_three_replicas,
         e2e::a_keda_that_reads_integers_only_sees_the_same,
+        e2e::a_scaled_job_makes_three_jobs_and_none_remains,
     ]
 }
 
@@ -52,10 +63,35 @@ async fn a_keda_that_reads_integers_only_sees_the_same(cluster: &Cluster) {
     follows_the_queue(&redis, &replicas).await;
 }
 
+async fn a_scaled_job_makes_three_jobs_and_none_remains(cluster: &Cluster) {
+    let redis = RedisServer::start().await;
+    let foresail = Foresail::start(&cluster.logs, &config(&redis)).await;
+    let namespace = cluster.namespace("external-scaler-sj").await;
+    cluster.runner().await;
+    let worker = worker(&redis.url(), "work", &["--one"]);
+    cluster.apply(&namespace, &scaled_job(&worker, &foresail.address())).await;
+
+    let jobs = Jobs::at(&redis.url(), "work").await;
+    jobs.submit(3, Work::Run(10.0)).await;
+    until_jobs(cluster, &namespace, 3, Duration::from_mins(1)).await;
+    until_jobs(cluster, &namespace, 0, Duration::from_mins(2)).await;
+    jobs.outcome().await.each_ran_once();
+}
+
+/// Waits until the namespace has so many Kubernetes Jobs.
+async fn until_jobs(cluster: &Cluster, namespace: &str, wanted: usize, deadline: Duration) {
+    let api: Api<KubeJob> = Api::namespaced(cluster.client().clone(), namespace);
+    eventually(&format!("there are {wanted} Jobs"), deadline, async || {
+        let seen = api.list(&ListParams::default()).await.map_err(|error| error.to_string())?.items.len();
+        if seen == wanted { Ok(()) } else { Err(format!("{seen}")) }
+    })
+    .await;
+}
+
 /// A Deployment without replicas, and its `ScaledObject`.
 async fn idle_worker(cluster: &Cluster, name: &str, trigger: &Trigger<'_>, max: usize) -> (String, Replicas) {
     let namespace = cluster.namespace(name).await;
-    cluster.apply(&namespace, DEPLOYMENT).await;
+    cluster.apply(&namespace, &deployment("{ name: worker, image: busy-elsewhere }")).await;
     cluster.apply(&namespace, &trigger.scaled_object(THRESHOLD, max)).await;
     let replicas = Replicas::watch(cluster.client(), &namespace, "worker").await;
     replicas.until_wanted(0, Duration::from_mins(1)).await;
@@ -95,7 +131,7 @@ sources:
     namespaces: {{ "*": ["*"] }}
     sample_every: 500ms
     layouts:
-      reliable: {{ preset: redis-list, processing: "{{queue}}:busy" }}
+      reliable: {{ preset: redis-list, processing: "{{queue}}:processing:{{worker}}" }}
 policies:
   # What falls shall fall at once here, as KEDA's own scaler does.
   default: {{ keep_alive: 0s, tenant_may: {{ slots: any }} }}
@@ -103,18 +139,6 @@ policies:
         redis.port()
     )
 }
-
-const DEPLOYMENT: &str = "
-apiVersion: apps/v1
-kind: Deployment
-metadata: { name: worker }
-spec:
-  replicas: 0
-  selector: { matchLabels: { app: worker } }
-  template:
-    metadata: { labels: { app: worker } }
-    spec: { containers: [{ name: worker, image: worker }] }
-";
 
 /// How KEDA reaches Foresail.
 struct Trigger<'a> {
@@ -144,4 +168,28 @@ spec:
 "#
         )
     }
+}
+
+/// KEDA's own: polling 5 s, at most 3.
+fn scaled_job(container: &str, address: &str) -> String {
+    format!(
+        r#"
+apiVersion: keda.sh/v1alpha1
+kind: ScaledJob
+metadata: {{ name: worker }}
+spec:
+  pollingInterval: 5
+  maxReplicaCount: 3
+  successfulJobsHistoryLimit: 0
+  jobTargetRef:
+    template:
+      spec:
+        restartPolicy: Never
+        containers:
+          - {container}
+  triggers:
+    - type: external
+      metadata: {{ scalerAddress: "{address}", layout: reliable, queue: work, mode: jobs }}
+"#
+    )
 }
