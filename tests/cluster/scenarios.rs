@@ -4,6 +4,7 @@ mod chart;
 mod e2e;
 mod image;
 mod nodes;
+mod operator_restart;
 mod runner;
 mod workloads;
 
@@ -23,6 +24,7 @@ pub(crate) fn all() -> Vec<Scenario> {
     [
         e2e::scenarios(),
         workloads::scenarios(),
+        operator_restart::scenarios(),
         nodes::scenarios(),
         runner::scenarios(),
         chart::scenarios(),
