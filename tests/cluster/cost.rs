@@ -40,7 +40,7 @@ struct Stat {
 
 impl Stat {
     fn read(process: u32) -> Option<Self> {
-        /// USER_HZ, in which /proc counts: 100 on every architecture that Foresail is built for.
+        /// `USER_HZ`, in which /proc counts: 100 on every architecture that Foresail is built for.
         const TICK: Duration = Duration::from_millis(10);
         let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
         // "id (name) state parent ...", where the name may hold anything.

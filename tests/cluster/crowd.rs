@@ -60,18 +60,13 @@ impl Crowd {
             crate::api::apply_objects(client, Some(namespace), vec![secret, authentication]).await;
         }
         let trigger = |index| objects::trigger(stores.queue(index), stores, scaler);
-        let built = (0..size).map(|index| objects::scaled_object(&name(index), trigger(index), polling));
+        let built = (0..size).map(|index| objects::scaled_object(&name(index), &trigger(index), polling));
         create_all(
             &crowd.scaled_objects(),
             built.map(|value| serde_json::from_value(value).expect("it is an object")),
         )
         .await;
         crowd
-    }
-
-    /// The name of the object and its Deployment.
-    pub(crate) fn name(&self, index: usize) -> String {
-        name(index)
     }
 
     pub(crate) fn namespace(&self) -> &str {
@@ -139,11 +134,12 @@ where
     }
 }
 
-fn name(index: usize) -> String {
+/// The name of a ScaledObject and its Deployment.
+pub(crate) fn name(index: usize) -> String {
     format!("worker-{index}")
 }
 
 /// The index in a name that [`name`] has made.
-pub(crate) fn index_of(name: &str) -> Option<usize> {
+fn index_of(name: &str) -> Option<usize> {
     name.strip_prefix("worker-")?.parse().ok()
 }

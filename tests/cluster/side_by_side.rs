@@ -22,7 +22,7 @@ pub(crate) fn side_by_side(arguments: &[String]) -> ExitCode {
     if sizes.is_empty() {
         sizes.extend(SIZES);
     }
-    let machine = crate::machine::line();
+    let machine = crate::machine::line_of(cfg!(debug_assertions) && crate::server::other_binary().is_none());
     let runtime = tokio::runtime::Runtime::new().expect("a runtime can be made");
     runtime.spawn(async {
         crate::interrupted().await;

@@ -43,7 +43,7 @@ pub(super) fn deployment(name: &str) -> Value {
 }
 
 /// With the HPA behaviour that docs/metadata.md recommends; KEDA polls every `polling` seconds.
-pub(super) fn scaled_object(name: &str, trigger: Value, polling: u32) -> Value {
+pub(super) fn scaled_object(name: &str, trigger: &Value, polling: u32) -> Value {
     json!({
         "apiVersion": "keda.sh/v1alpha1",
         "kind": "ScaledObject",

@@ -57,7 +57,7 @@ async fn a_thousand_scaled_objects_are_served_again_after_keda_restarts(cluster:
 
     for (limits, deadline) in [(DEFAULT_QPS, Duration::from_mins(15)), (RAISED_QPS, Duration::from_mins(5))] {
         let served = restart(cluster, &foresail, &limits, deadline).await;
-        println!(
+        eprintln!(
             "with {}: every object was served again after {:.0} s",
             limits.join(" "),
             served.as_secs_f64()

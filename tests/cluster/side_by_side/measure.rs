@@ -8,7 +8,7 @@ use tokio::sync::Mutex;
 use crate::{
     api::{self, Replicas},
     cost::{self, Cost},
-    crowd::{Crowd, Load, Observer, Queue, Scaler, Store, Stores},
+    crowd::{self, Crowd, Load, Observer, Queue, Scaler, Store, Stores},
     foresail::Foresail,
     metrics,
     stack::{Options, Stack},
@@ -57,7 +57,7 @@ pub(super) const BURST: usize = 40;
 pub(super) const JOBS: usize = 10;
 
 /// After everything is served, before the minutes that count.
-const SETTLE: Duration = Duration::from_secs(60);
+const SETTLE: Duration = Duration::from_mins(1);
 pub(super) const MINUTES: u32 = 2;
 
 /// Between two looks at the connections.
@@ -178,7 +178,7 @@ impl Round<'_> {
         let resting: Vec<usize> = (0..self.size).filter(|index| index % BUSY == 1).collect();
         let chosen: Vec<usize> = resting.iter().copied().step_by(resting.len() / BURST).take(BURST).collect();
         let watches = chosen.iter().map(async |&index| {
-            Replicas::watch(&self.stack.client, crowd.namespace(), &crowd.name(index)).await
+            Replicas::watch(&self.stack.client, crowd.namespace(), &crowd::name(index)).await
         });
         let watches = join_all(watches).await;
         let queues: Vec<Queue> = chosen.iter().map(|&index| self.stores.queue(index)).collect();
