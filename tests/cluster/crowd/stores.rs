@@ -140,8 +140,10 @@ sources:
             pipeline.lpush(queue, vec!["a job"; jobs]).ignore();
         }
         let names: Vec<String> = of(Store::Postgres).map(|name| format!("('{name}')")).collect();
-        let mut connection = self.redis.connection().await;
-        pipeline.exec_async(&mut connection).await.expect("Redis takes jobs");
+        if !pipeline.is_empty() {
+            let mut connection = self.redis.connection().await;
+            pipeline.exec_async(&mut connection).await.expect("Redis takes jobs");
+        }
         if !names.is_empty() {
             let rows = names.join(", ");
             self.postgres

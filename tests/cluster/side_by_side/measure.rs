@@ -57,7 +57,7 @@ pub(super) const BURST: usize = 40;
 pub(super) const JOBS: usize = 10;
 
 /// After everything is served, before the minutes that count.
-const SETTLE: Duration = Duration::from_mins(1);
+const SETTLE: Duration = Duration::from_secs(30);
 pub(super) const MINUTES: u32 = 2;
 
 /// Between two looks at the connections.
@@ -175,8 +175,15 @@ impl Round<'_> {
     /// Jobs come to queues that were empty, all at once; how long until the first replica of each was wanted, and
     /// until all were.
     async fn burst(&self, crowd: &Crowd) -> (Vec<Duration>, Vec<Duration>) {
-        let resting: Vec<usize> = (0..self.size).filter(|index| index % BUSY == 1).collect();
-        let chosen: Vec<usize> = resting.iter().copied().step_by(resting.len() / BURST).take(BURST).collect();
+        let resting = |store| {
+            let all = (0..self.size).filter(|index| index % BUSY == 1);
+            all.filter(move |&index| self.stores.queue(index).store == store)
+        };
+        let some = |store| {
+            let step = resting(store).count() / (BURST / 2);
+            resting(store).step_by(step.max(1)).take(BURST / 2)
+        };
+        let chosen: Vec<usize> = some(Store::Redis).chain(some(Store::Postgres)).collect();
         let watches = chosen.iter().map(async |&index| {
             Replicas::watch(&self.stack.client, crowd.namespace(), &crowd::name(index)).await
         });
