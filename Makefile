@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help test servers lint docs audit demo bench cluster-tools cluster-tools-all \
-	cluster test-cluster test-cluster-all image
+	cluster test-cluster test-cluster-all side-by-side image
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +27,11 @@ test-cluster: ## scenarios on real Kubernetes and KEDA, minutes; one of them: `m
 
 test-cluster-all: ## every scenario, those too that take long or need cluster-tools-all and `make image`
 	FORESAIL_CLUSTER_TIER=all cargo test --locked --test cluster -- $(ARGS)
+
+side-by-side: ## 300 and 1,000 ScaledObjects with KEDA's own triggers and with Foresail's: what each costs (40 minutes)
+	cargo build --release --locked --bin foresail
+	FORESAIL_BINARY=$${CARGO_TARGET_DIR:-$(CURDIR)/target}/release/foresail \
+		cargo test --locked --test cluster -- side-by-side $(ARGS)
 
 lint: ## formatting and clippy, warnings are errors
 	cargo fmt --all --check

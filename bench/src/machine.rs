@@ -4,9 +4,14 @@ use std::{fs, process::Command, thread};
 
 /// Cores, processor, kernel and versions in one line; to be asked before anything is measured.
 pub(crate) fn line() -> String {
+    line_of(cfg!(debug_assertions))
+}
+
+/// As [`line`], where what is measured is another program than this one: whether that is a debug build.
+pub(crate) fn line_of(debug: bool) -> String {
     let cores = thread::available_parallelism().map_or(0, usize::from);
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    let build = if cfg!(debug_assertions) { ", DEBUG BUILD" } else { "" };
+    let build = if debug { ", DEBUG BUILD" } else { "" };
     let mut parts = vec![
         format!("Measured on {cores} cores of {}", processor()),
         format!("Linux {}", kernel.split('-').next().unwrap_or_default().trim()),

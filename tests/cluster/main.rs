@@ -7,19 +7,25 @@
 #![allow(clippy::float_cmp, reason = "the values compared are whole numbers of workers")]
 
 mod api;
+mod cost;
+mod crowd;
 mod foresail;
 mod helm;
 mod jobs;
 mod manifests;
+mod metrics;
 mod mirror;
 mod run;
 mod runner;
 mod scenarios;
+mod side_by_side;
 mod stack;
 mod tools;
 mod up;
 mod worker;
 
+#[path = "../../bench/src/machine.rs"]
+mod machine;
 #[path = "../serve/foresail.rs"]
 mod server;
 #[path = "../support/mod.rs"]
@@ -36,6 +42,7 @@ fn main() -> ExitCode {
         Some("worker") => worker::main(&arguments[1..]),
         Some("mirror") => mirror::main(&arguments[1..]),
         Some("up") => up::up(),
+        Some("side-by-side") => side_by_side::side_by_side(&arguments[1..]),
         _ => run::run(),
     }
 }

@@ -9,6 +9,7 @@ mod image;
 mod keda_client;
 mod keda_features;
 mod nodes;
+mod operator_restart;
 mod runner;
 mod tls;
 mod workloads;
@@ -34,6 +35,7 @@ pub(crate) fn all() -> Vec<Scenario> {
         keda_client::scenarios(),
         from_zero::scenarios(),
         workloads::scenarios(),
+        operator_restart::scenarios(),
         nodes::scenarios(),
         runner::scenarios(),
         chart::scenarios(),

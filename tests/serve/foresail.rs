@@ -1,6 +1,7 @@
 //! The binary with a configuration of the test's.
 
 use std::{
+    ffi::OsString,
     path::{Path, PathBuf},
     process::{Command, Output},
     time::Duration,
@@ -111,7 +112,12 @@ pub(crate) fn serve(config: &Path, log: &Path) -> Process {
 }
 
 pub(crate) fn command() -> Command {
-    Command::new(env!("CARGO_BIN_EXE_foresail"))
+    Command::new(other_binary().unwrap_or_else(|| env!("CARGO_BIN_EXE_foresail").into()))
+}
+
+/// A binary to run instead of the one that cargo has built beside these tests: a release build.
+pub(crate) fn other_binary() -> Option<OsString> {
+    std::env::var_os("FORESAIL_BINARY")
 }
 
 /// Runs the binary to its end.

@@ -120,6 +120,11 @@ impl PostgresServer {
         self.port
     }
 
+    /// The postmaster's process.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// Without TLS, over TCP.
     pub fn url(&self, user: &str, database: &str) -> String {
         format!("postgres://{user}@127.0.0.1:{}/{database}?sslmode=disable", self.port)
