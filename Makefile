@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help test servers lint docs audit demo bench cluster-tools cluster-tools-all \
-	cluster test-cluster test-cluster-all side-by-side image
+	cluster test-cluster test-cluster-all side-by-side image timelines
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ side-by-side: ## 300 and 1,000 ScaledObjects with KEDA's own triggers and with F
 	cargo build --release --locked --bin foresail
 	FORESAIL_BINARY=$${CARGO_TARGET_DIR:-$(CURDIR)/target}/release/foresail \
 		cargo test --locked --test cluster -- side-by-side $(ARGS)
+
+timelines: cluster-tools-all ## records what the simulator must agree with, 20 minutes; one: `make timelines ARGS=ramp`
+	cargo test --locked --test cluster -- record $(or $(ARGS),all)
 
 lint: ## formatting and clippy, warnings are errors
 	cargo fmt --all --check

@@ -15,6 +15,7 @@ mod jobs;
 mod manifests;
 mod metrics;
 mod mirror;
+mod record;
 mod run;
 mod runner;
 mod scenarios;
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
         Some("mirror") => mirror::main(&arguments[1..]),
         Some("up") => up::up(),
         Some("side-by-side") => side_by_side::side_by_side(&arguments[1..]),
+        Some("record") => record::main(&arguments[1..]),
         _ => run::run(),
     }
 }

@@ -6,9 +6,9 @@ mod fixture;
 mod from_zero;
 mod hpa;
 mod image;
+mod karpenter;
 mod keda_client;
 mod keda_features;
-mod nodes;
 mod operator_restart;
 mod runner;
 mod tls;
@@ -36,7 +36,7 @@ pub(crate) fn all() -> Vec<Scenario> {
         from_zero::scenarios(),
         workloads::scenarios(),
         operator_restart::scenarios(),
-        nodes::scenarios(),
+        karpenter::scenarios(),
         runner::scenarios(),
         chart::scenarios(),
         image::scenarios(),

@@ -23,7 +23,7 @@ use kube::Client;
 use tempfile::TempDir;
 use tokio::sync::{Mutex, OnceCell};
 
-pub(crate) use self::apiserver::http_get;
+pub(crate) use self::apiserver::{AUDIT_LOG, http_get};
 use self::{etcd::Etcd, keda::Keda, pki::Pki};
 use crate::{
     runner::{self, Program, Runner},
@@ -44,6 +44,8 @@ pub(crate) struct Options {
     pub(crate) keda_args: Vec<String>,
     /// Whether Karpenter makes nodes, which kwok then keeps alive.
     pub(crate) karpenter: bool,
+    /// Whether the API server writes down when metrics are read and who sets replicas, in [`AUDIT_LOG`].
+    pub(crate) audit: bool,
 }
 
 impl Default for Options {
@@ -55,6 +57,7 @@ impl Default for Options {
             // KEDA writes a status for each object and poll; its default of 20 a second is for one cluster.
             keda_args: vec!["--kube-api-qps=200".to_owned(), "--kube-api-burst=400".to_owned()],
             karpenter: false,
+            audit: false,
         }
     }
 }
@@ -67,6 +70,7 @@ impl Options {
             downscale_stabilization: Duration::from_mins(5),
             keda_args: Vec::new(),
             karpenter: false,
+            audit: false,
         }
     }
 
@@ -87,7 +91,7 @@ pub(crate) struct Stack {
     pub(crate) keda: Mutex<Keda>,
     // They go in this order, and their folder last.
     runner: OnceCell<Runner>,
-    _karpenter: Option<[Process; 2]>,
+    karpenter: Option<[Process; 2]>,
     _scheduler: Process,
     _controller_manager: Process,
     _api_server: Process,
@@ -105,7 +109,7 @@ impl Stack {
         let place = Place::new(folder.path());
         let pki = Pki::generate(&folder.path().join("pki"));
         let etcd = etcd::start(&place).await;
-        let api_server = apiserver::start(&place, &pki, &etcd).await;
+        let api_server = apiserver::start(&place, &pki, &etcd, options).await;
         let client = api_server.client.clone();
         let (controller_manager, scheduler, ()) = tokio::join!(
             controller_manager::start(&place, &pki, options),
@@ -125,7 +129,7 @@ impl Stack {
             keda: Mutex::new(keda),
             runner: OnceCell::new(),
             api_server: api_server.address,
-            _karpenter: karpenter,
+            karpenter,
             _scheduler: scheduler,
             _controller_manager: controller_manager,
             _api_server: api_server.process,
@@ -145,6 +149,10 @@ impl Stack {
         let start = async || {
             let mut options = runner::Options::new(self.place.folder.join("runner"), self.api_server)
                 .image(FORESAIL_IMAGE, Program::foresail());
+            // Nodes are Karpenter's to make, where it is there.
+            if self.karpenter.is_some() {
+                options.nodes.clear();
+            }
             // What a kubelet spreads over minutes shall happen in a scenario.
             options.restart_backoff = Duration::from_secs(1);
             Runner::start(self.client.clone(), options).await

@@ -1,6 +1,6 @@
 //! The API server: RBAC, tokens from a file, aggregation for KEDA's metrics.
 
-use std::{net::SocketAddr, process::Command};
+use std::{fs, net::SocketAddr, process::Command};
 
 use kube::{
     Client, Config,
@@ -8,7 +8,7 @@ use kube::{
 };
 
 use super::{
-    Place,
+    Options, Place,
     etcd::Etcd,
     pki::{FRONT_PROXY, Pki},
 };
@@ -16,6 +16,9 @@ use crate::{
     support::process::{Process, free_port},
     tools::tool,
 };
+
+/// Where the audit log is, among the logs of the stack.
+pub(crate) const AUDIT_LOG: &str = "audit.jsonl";
 
 /// A running API server.
 pub(super) struct ApiServer {
@@ -26,7 +29,7 @@ pub(super) struct ApiServer {
 }
 
 /// Starts it, and writes the kubeconfigs.
-pub(super) async fn start(place: &Place, pki: &Pki, etcd: &Etcd) -> ApiServer {
+pub(super) async fn start(place: &Place, pki: &Pki, etcd: &Etcd, options: &Options) -> ApiServer {
     let port = free_port();
     let file = |name: &str| pki.file(name).display().to_string();
     let mut command = Command::new(tool("kube-apiserver"));
@@ -53,6 +56,13 @@ pub(super) async fn start(place: &Place, pki: &Pki, etcd: &Etcd) -> ApiServer {
         .arg("--requestheader-extra-headers-prefix=X-Remote-Extra-")
         .arg(format!("--proxy-client-cert-file={}", file(&format!("{FRONT_PROXY}.crt"))))
         .arg(format!("--proxy-client-key-file={}", file(&format!("{FRONT_PROXY}.key"))));
+    if options.audit {
+        let policy = place.folder.join("audit-policy.yaml");
+        fs::write(&policy, AUDIT_POLICY).expect("the stack's folder can be written");
+        command
+            .arg(format!("--audit-policy-file={}", policy.display()))
+            .arg(format!("--audit-log-path={}", place.logs().join(AUDIT_LOG).display()));
+    }
     let mut process = place.spawn("kube-apiserver", &mut command);
 
     pki.write_kubeconfigs(&format!("https://127.0.0.1:{port}"));
@@ -74,3 +84,17 @@ async fn is_ready(client: &Client) -> bool {
 pub(crate) fn http_get(path: &str) -> axum::http::Request<Vec<u8>> {
     axum::http::Request::get(path).body(Vec::new()).expect("a path makes a request")
 }
+
+const AUDIT_POLICY: &str = r"
+apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived, ResponseStarted]
+rules:
+  - level: Metadata
+    verbs: [get, list]
+    resources: [{ group: external.metrics.k8s.io }]
+  - level: RequestResponse
+    verbs: [update, patch]
+    resources: [{ group: apps, resources: [deployments/scale] }]
+  - level: None
+";
