@@ -10,5 +10,7 @@ mod job_log;
 mod keda;
 #[path = "sim/scaled_job.rs"]
 mod scaled_job;
+#[path = "sim/timeline.rs"]
+mod timeline;
 #[path = "sim/workers.rs"]
 mod workers;
