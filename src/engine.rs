@@ -141,7 +141,7 @@ impl Engine {
     }
 
     /// Takes in what a sampler read, or that it could not. Returns whether somebody waits for what it
-    /// says: a queue was read for the first time, or an idle one has work.
+    /// says: a queue was read for the first time, an idle one has work, or Jobs are started by its newest sample.
     pub fn absorb(&mut self, reading: Reading) -> bool {
         let Reading { source, at, interest, result } = reading;
         let (mut awaited, mut faults) = (false, Faults::default());
@@ -299,7 +299,8 @@ impl Engine {
                     faults.ended += usize::from(std::mem::take(&mut queue.own_fault));
                 }
                 let has_work = sample.work().is_some_and(|work| work > 0);
-                let awaited = first || has_work && !self.series.has_work(known.index);
+                let wakes = has_work && !self.series.has_work(known.index);
+                let awaited = first || wakes || queue.starts_jobs();
                 let draining = crews.map_or(0, |crews| crews.call_roll(&mut sample, at));
                 self.series.intake(known.index, at, &sample, draining);
                 awaited

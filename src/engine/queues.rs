@@ -29,6 +29,12 @@ pub(super) struct Queue {
 }
 
 impl Queue {
+    /// Whether a ref of `mode: jobs` asks for it: KEDA starts Jobs by the newest sample, and by how old that is
+    /// it starts too many.
+    pub(super) fn starts_jobs(&self) -> bool {
+        self.refs > self.worker_refs
+    }
+
     /// Whether more than one ref asks for it.
     pub(super) fn is_shared(&self) -> bool {
         self.refs > 1

@@ -154,6 +154,17 @@ async fn c20_a_scaled_job_gets_exactly_the_jobs_that_are_missing() {
 }
 
 #[tokio::test]
+async fn c20_jobs_are_started_by_the_newest_reading_not_by_that_of_the_last_second() {
+    let mut stack = Stack::start();
+    let jobs = object("sj", &[("queue", "md"), ("mode", "jobs")]);
+    stack.world.set("md", 4, Some(0));
+    assert_eq!(stack.value(&jobs).await.unwrap(), 4.0);
+    stack.world.set("md", 0, Some(3));
+    stack.reading().await;
+    assert_eq!(stack.value(&jobs).await.unwrap(), 3.0, "one has ended, and its place is not to be filled");
+}
+
+#[tokio::test]
 async fn c20_jobs_are_never_started_on_a_guess() {
     let mut stack = Stack::start();
     let default = object("sj", &[("queue", "md"), ("mode", "jobs")]);
