@@ -87,7 +87,7 @@ pub(crate) struct Stack {
     pub(crate) keda: Mutex<Keda>,
     // They go in this order, and their folder last.
     runner: OnceCell<Runner>,
-    _karpenter: Option<[Process; 2]>,
+    karpenter: Option<[Process; 2]>,
     _scheduler: Process,
     _controller_manager: Process,
     _api_server: Process,
@@ -125,7 +125,7 @@ impl Stack {
             keda: Mutex::new(keda),
             runner: OnceCell::new(),
             api_server: api_server.address,
-            _karpenter: karpenter,
+            karpenter,
             _scheduler: scheduler,
             _controller_manager: controller_manager,
             _api_server: api_server.process,
@@ -145,6 +145,10 @@ impl Stack {
         let start = async || {
             let mut options = runner::Options::new(self.place.folder.join("runner"), self.api_server)
                 .image(FORESAIL_IMAGE, Program::foresail());
+            if self.karpenter.is_some() {
+                // Whoever asks for Karpenter wants its nodes.
+                options.nodes.clear();
+            }
             // What a kubelet spreads over minutes shall happen in a scenario.
             options.restart_backoff = Duration::from_secs(1);
             Runner::start(self.client.clone(), options).await

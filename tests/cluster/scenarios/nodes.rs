@@ -8,11 +8,17 @@ use kube::{Api, ResourceExt as _, api::ListParams};
 use super::{Cluster, Scenario, scenarios};
 use crate::{
     api::{Replicas, eventually},
+    jobs::Jobs,
     stack::Options,
+    support::redis::RedisServer,
+    worker::store::Work,
 };
 
 pub(super) fn scenarios() -> Vec<Scenario> {
-    scenarios![All, on Options::with_karpenter(); nodes::a_pending_worker_gets_a_node_of_its_own_from_karpenter]
+    scenarios![All, on Options::with_karpenter();
+        nodes::a_pending_worker_gets_a_node_of_its_own_from_karpenter,
+        nodes::a_worker_on_such_a_node_is_a_real_process_where_it_asks_for_one,
+    ]
 }
 
 async fn a_pending_worker_gets_a_node_of_its_own_from_karpenter(cluster: &Cluster) {
@@ -29,6 +35,17 @@ async fn a_pending_worker_gets_a_node_of_its_own_from_karpenter(cluster: &Cluste
         if pools == [Some("workers".to_owned())] { Ok(()) } else { Err(format!("{pools:?}")) }
     })
     .await;
+}
+
+async fn a_worker_on_such_a_node_is_a_real_process_where_it_asks_for_one(cluster: &Cluster) {
+    let redis = RedisServer::start().await;
+    let jobs = Jobs::at(&redis.url(), "work").await;
+    jobs.submit(3, Work::Run(0.1)).await;
+    cluster.runner().await;
+    let namespace = cluster.namespace("nodes").await;
+    cluster.apply(&namespace, NODE_POOL).await;
+    cluster.apply(&namespace, &REAL_WORKER.replace("STORE", &redis.url())).await;
+    jobs.until_all_ended(Duration::from_mins(2)).await.each_ran_once();
 }
 
 const NODE_POOL: &str = r"
@@ -57,4 +74,25 @@ spec:
   template:
     metadata: { labels: { app: worker } }
     spec: { containers: [{ name: worker, image: worker, resources: { requests: { cpu: "1" } } }] }
+"#;
+
+const REAL_WORKER: &str = r#"
+apiVersion: apps/v1
+kind: Deployment
+metadata: { name: worker }
+spec:
+  replicas: 1
+  selector: { matchLabels: { app: worker } }
+  template:
+    metadata:
+      labels: { app: worker }
+      annotations: { runner.foresail.invalid/run: "true" }
+    spec:
+      automountServiceAccountToken: false
+      containers:
+      - name: worker
+        image: foresail-worker:test
+        args: [--store, "STORE", --queue, work]
+        env: [{ name: POD_NAME, valueFrom: { fieldRef: { fieldPath: metadata.name } } }]
+        resources: { requests: { cpu: "1" } }
 "#;

@@ -47,7 +47,7 @@ async fn a_pod_finds_what_its_spec_says(cluster: &Cluster) {
         (&process["Uid"], &process["Gid"]),
         (&"1234 1234 1234 1234".into(), &"2345 2345 2345 2345".into())
     );
-    assert_eq!(process["CapBnd"], "0000000000000000");
+    assert_eq!(process["CapPrm"], "0000000000000000");
     assert_eq!(process["NoNewPrivs"], "1");
 
     assert_eq!(page(&address, "file/etc/mirror/map/colour").unwrap(), "blue");
@@ -203,7 +203,7 @@ kind: Service
 metadata: { name: mirror }
 spec:
   selector: { app: mirror }
-  ports: [{ name: web, port: 80, targetPort: web }]
+  ports: [{ name: web, port: 8000, targetPort: web }]
 ---
 apiVersion: apps/v1
 kind: Deployment
