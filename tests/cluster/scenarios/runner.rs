@@ -1,5 +1,6 @@
 //! The runner itself, by its workers: what it makes of a pod is what a kubelet makes of it.
 
+mod foresail;
 mod pods;
 
 use std::time::Duration;
@@ -27,6 +28,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
         runner::the_pods_of_a_job_take_one_job_each_from_postgres,
     ];
     all.extend(pods::scenarios());
+    all.extend(foresail::scenarios());
     all
 }
 

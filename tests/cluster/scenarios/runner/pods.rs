@@ -100,7 +100,7 @@ async fn a_frozen_process_is_killed_by_its_liveness_probe_and_started_again(clus
 
 async fn a_services_address_leads_to_ready_pods_only(cluster: &Cluster) {
     let (namespace, _) = mirrors(cluster, 2).await;
-    let proxy = ServiceProxy::start(cluster.client().clone(), &namespace, "mirror", "web").await;
+    let proxy = ServiceProxy::start(cluster.client().clone(), &namespace, "mirror", 8000).await;
     proxy.until_ready(2, SOON).await;
     let address = proxy.address().to_string();
     let answering = || -> Result<String, String> {
