@@ -14,12 +14,15 @@ use std::{
 
 use futures_util::StreamExt as _;
 use k8s_openapi::{
-    api::core::v1::{Pod, Service, ServicePort},
+    api::core::v1::{Pod, Service},
     apimachinery::pkg::util::intstr::IntOrString,
 };
 use kube::{
     Api, Client, ResourceExt as _,
-    runtime::{WatchStreamExt as _, watcher},
+    runtime::{
+        WatchStreamExt as _,
+        watcher::{self, watch_object, watcher},
+    },
 };
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -42,33 +45,16 @@ pub(crate) struct ServiceProxy {
 }
 
 impl ServiceProxy {
-    /// Listens for `port` (its name or number) of a Service that has a selector. Panics where there is no such
-    /// Service or port.
-    pub(crate) async fn start(client: Client, namespace: &str, service: &str, port: &str) -> Self {
-        let services: Api<Service> = Api::namespaced(client.clone(), namespace);
-        let found = services.get(service).await;
-        let found = found.unwrap_or_else(|error| panic!("Service {namespace}/{service}: {error}"));
-        let spec = found.spec.unwrap_or_default();
-        let selector = spec.selector.unwrap_or_default();
-        assert!(!selector.is_empty(), "Service {namespace}/{service} selects no pods");
-        let asked = |it: &ServicePort| it.name.as_deref() == Some(port) || it.port.to_string() == port;
-        let ports = spec.ports.unwrap_or_default();
-        let port = ports.iter().find(|it| asked(it));
-        let port =
-            port.unwrap_or_else(|| panic!("Service {namespace}/{service} has no such port: {ports:?}"));
-        let target = port.target_port.clone().unwrap_or(IntOrString::Int(port.port));
-
+    /// Listens for `port` of a Service with a selector, which need not be there yet: so its address can stand in
+    /// what is installed with it. Until then, and while no pod is ready, connections are reset.
+    pub(crate) async fn start(client: Client, namespace: &str, service: &str, port: u16) -> Self {
         let host = Address::take();
-        let number = u16::try_from(port.port).expect("the API server checks port numbers");
-        let listener = TcpListener::bind((host.get(), number)).await;
-        let listener = listener.unwrap_or_else(|error| panic!("port {number} of {}: {error}", host.get()));
+        let listener = TcpListener::bind((host.get(), port)).await;
+        let listener = listener.unwrap_or_else(|error| panic!("port {port} of {}: {error}", host.get()));
         let address = listener.local_addr().expect("it is bound");
-
-        let labels: Vec<String> = selector.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        let pods = watcher::Config::default().labels(&labels.join(","));
         let (tell, ready) = watch::channel(Vec::new());
         let mut tasks = JoinSet::new();
-        tasks.spawn(follow(Api::namespaced(client, namespace), pods, target, tell));
+        tasks.spawn(follow(client, namespace.to_owned(), service.to_owned(), port, tell));
         tasks.spawn(accept(listener, ready.clone()));
         Self { address, ready, _host: host, _tasks: tasks }
     }
@@ -96,13 +82,29 @@ impl ServiceProxy {
     }
 }
 
-/// Keeps the list of pods up to date.
+/// Keeps the list of pods up to date, once there is a Service.
 async fn follow(
-    pods: Api<Pod>,
-    selected: watcher::Config,
-    target: IntOrString,
+    client: Client,
+    namespace: String,
+    service: String,
+    port: u16,
     tell: watch::Sender<Vec<SocketAddr>>,
 ) {
+    let (selected, target) = {
+        let services = Api::<Service>::namespaced(client.clone(), &namespace);
+        let mut seen = std::pin::pin!(watch_object(services, &service).default_backoff());
+        loop {
+            match seen.next().await {
+                Some(Ok(Some(found))) => match selection(found, port) {
+                    Some(selection) => break selection,
+                    None => eprintln!("service proxy: {namespace}/{service} selects nothing for port {port}"),
+                },
+                Some(_) => {}
+                None => return,
+            }
+        }
+    };
+    let pods = Api::<Pod>::namespaced(client, &namespace);
     let mut events = std::pin::pin!(watcher(pods, selected).default_backoff());
     let mut known: HashMap<String, SocketAddr> = HashMap::new();
     let mut listing = false;
@@ -134,6 +136,16 @@ async fn follow(
             });
         }
     }
+}
+
+/// The pods of a Service, and their port that stands behind its `port`.
+fn selection(service: Service, port: u16) -> Option<(watcher::Config, IntOrString)> {
+    let spec = service.spec?;
+    let selector = spec.selector.filter(|selector| !selector.is_empty())?;
+    let labels: Vec<String> = selector.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let port = spec.ports?.into_iter().find(|it| it.port == i32::from(port))?;
+    let target = port.target_port.unwrap_or(IntOrString::Int(port.port));
+    Some((watcher::Config::default().labels(&labels.join(",")), target))
 }
 
 fn endpoint(pod: &Pod, target: &IntOrString) -> Option<SocketAddr> {

@@ -45,12 +45,14 @@ pub(super) struct Volumes {
     pod: Arc<Pod>,
     folder: PathBuf,
     written: BTreeMap<String, Files>,
+    /// Service account tokens by audience, until they are to be renewed.
+    tokens: BTreeMap<Option<String>, Vec<u8>>,
 }
 
 impl Volumes {
     /// Below `folder`.
     pub(super) fn new(client: Client, pod: Arc<Pod>, folder: &Path) -> Self {
-        Self { client, pod, folder: folder.to_owned(), written: BTreeMap::new() }
+        Self { client, pod, folder: folder.to_owned(), written: BTreeMap::new(), tokens: BTreeMap::new() }
     }
 
     /// Writes what has changed.
@@ -104,11 +106,10 @@ impl Volumes {
                 _ = renew.tick() => true,
             };
             if renewed {
-                // Another token is written in any case.
-                self.written.clear();
+                self.tokens.clear();
             }
             if let Err(refusal) = self.write().await {
-                eprintln!("runner: the volumes of pod {} stay as they are: {refusal:?}", self.pod.name_any());
+                eprintln!("runner: the volumes of pod {} stay as they are: {refusal}", self.pod.name_any());
             }
         }
     }
@@ -136,7 +137,7 @@ impl Volumes {
         streams
     }
 
-    async fn files(&self, volume: &Volume) -> Result<Files, Refusal> {
+    async fn files(&mut self, volume: &Volume) -> Result<Files, Refusal> {
         if let Some(map) = &volume.config_map {
             let files = self.config_map(&map.name, map.optional).await?;
             return pick(files, map.items.as_deref(), map.default_mode, map.optional);
@@ -159,7 +160,7 @@ impl Volumes {
         Ok(files)
     }
 
-    async fn projected(&self, source: &VolumeProjection, mode: Option<i32>) -> Result<Files, Refusal> {
+    async fn projected(&mut self, source: &VolumeProjection, mode: Option<i32>) -> Result<Files, Refusal> {
         if let Some(map) = &source.config_map {
             let files = self.config_map(&map.name, map.optional).await?;
             return pick(files, map.items.as_deref(), mode, map.optional);
@@ -217,10 +218,14 @@ impl Volumes {
     }
 
     async fn token(
-        &self,
+        &mut self,
         token: &ServiceAccountTokenProjection,
         mode: Option<i32>,
     ) -> Result<Files, Refusal> {
+        let mode = mode.unwrap_or(MODE);
+        if let Some(known) = self.tokens.get(&token.audience) {
+            return Ok(Files::from([(token.path.clone(), (known.clone(), mode))]));
+        }
         let lasts = i64::try_from(TOKEN_LASTS.as_secs()).unwrap_or(i64::MAX);
         let request = TokenRequest {
             spec: TokenRequestSpec {
@@ -242,7 +247,8 @@ impl Volumes {
             .create_token_request(account, &PostParams::default(), &request)
             .await?;
         let content = given.status.map(|status| status.token.into_bytes()).unwrap_or_default();
-        Ok(Files::from([(token.path.clone(), (content, mode.unwrap_or(MODE)))]))
+        self.tokens.insert(token.audience.clone(), content.clone());
+        Ok(Files::from([(token.path.clone(), (content, mode))]))
     }
 
     fn api<K>(&self) -> Api<K>

@@ -1,5 +1,6 @@
 //! The runner itself, by its workers: what it makes of a pod is what a kubelet makes of it.
 
+mod foresail;
 mod pods;
 
 use std::time::Duration;
@@ -13,7 +14,7 @@ use kube::{
 use super::{Cluster, Scenario, scenarios};
 use crate::{
     api::{Replicas, eventually},
-    jobs::Jobs,
+    jobs::{Jobs, Outcome},
     support::{postgres::PostgresServer, redis::RedisServer},
     worker::store::Work,
 };
@@ -22,14 +23,16 @@ pub(super) fn scenarios() -> Vec<Scenario> {
     let mut all = scenarios![Ci:
         runner::a_deployment_of_workers_gets_ready_and_runs_each_job_once,
         runner::a_deleted_worker_finishes_its_job_within_its_grace_period,
+        runner::a_deleted_worker_may_give_its_job_to_another_instead,
         runner::a_worker_that_hangs_is_killed_after_its_grace_period,
         runner::the_pods_of_a_job_take_one_job_each_from_postgres,
     ];
     all.extend(pods::scenarios());
+    all.extend(foresail::scenarios());
     all
 }
 
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_mins(1);
 
 async fn a_deployment_of_workers_gets_ready_and_runs_each_job_once(cluster: &Cluster) {
     let redis = RedisServer::start().await;
@@ -56,6 +59,22 @@ async fn a_deleted_worker_finishes_its_job_within_its_grace_period(cluster: &Clu
     let end = until_ended(cluster, &namespace, &pod).await;
     assert_eq!((end.exit_code, end.killed), (0, false), "{end:?}");
     until_gone(cluster, &namespace, &pod).await;
+}
+
+async fn a_deleted_worker_may_give_its_job_to_another_instead(cluster: &Cluster) {
+    let redis = RedisServer::start().await;
+    let namespace = workers_with(cluster, &redis, 1, 30, ", --on-term, requeue").await;
+    let jobs = Jobs::at(&redis.url(), "work").await;
+    jobs.submit(1, Work::Run(600.0)).await;
+    let pod = until_running(&jobs).await;
+
+    pods(cluster, &namespace).delete(&pod, &DeleteParams::default()).await.unwrap();
+    let again = |outcome: &Outcome| outcome.fates["job-00000"].starts.len() == 2;
+    let outcome = jobs.until("the job is started again", SOON, again).await;
+    let fate = &outcome.fates["job-00000"];
+    assert_eq!((fate.requeues.len(), fate.requeues[0].1.as_str()), (1, pod.as_str()), "{fate}");
+    assert_ne!(fate.starts[1].1, pod, "its successor has it: {fate}");
+    assert_eq!(until_ended(cluster, &namespace, &pod).await.exit_code, 0);
 }
 
 async fn a_worker_that_hangs_is_killed_after_its_grace_period(cluster: &Cluster) {
@@ -104,11 +123,22 @@ async fn the_pods_of_a_job_take_one_job_each_from_postgres(cluster: &Cluster) {
 
 /// A Deployment of workers on the queue `work`, all Ready; its namespace.
 async fn workers(cluster: &Cluster, redis: &RedisServer, replicas: usize, grace: u64) -> String {
+    workers_with(cluster, redis, replicas, grace, "").await
+}
+
+async fn workers_with(
+    cluster: &Cluster,
+    redis: &RedisServer,
+    replicas: usize,
+    grace: u64,
+    arguments: &str,
+) -> String {
     cluster.runner().await;
     let namespace = cluster.namespace("runner").await;
     let yaml = WORKERS
         .replace("REPLICAS", &replicas.to_string())
         .replace("GRACE", &grace.to_string())
+        .replace("MORE", arguments)
         .replace("STORE", &redis.url());
     cluster.apply(&namespace, &yaml).await;
     let seen = Replicas::watch(cluster.client(), &namespace, "worker").await;
@@ -165,7 +195,7 @@ spec:
       containers:
       - name: worker
         image: foresail-worker:test
-        args: [--store, $(STORE_URL), --queue, work]
+        args: [--store, $(STORE_URL), --queue, workMORE]
         env:
         - { name: STORE_URL, value: "STORE" }
         - { name: POD_NAME, valueFrom: { fieldRef: { fieldPath: metadata.name } } }

@@ -47,7 +47,7 @@ async fn a_pod_finds_what_its_spec_says(cluster: &Cluster) {
         (&process["Uid"], &process["Gid"]),
         (&"1234 1234 1234 1234".into(), &"2345 2345 2345 2345".into())
     );
-    assert_eq!(process["CapBnd"], "0000000000000000");
+    assert_eq!(process["CapPrm"], "0000000000000000");
     assert_eq!(process["NoNewPrivs"], "1");
 
     assert_eq!(page(&address, "file/etc/mirror/map/colour").unwrap(), "blue");
@@ -100,7 +100,7 @@ async fn a_frozen_process_is_killed_by_its_liveness_probe_and_started_again(clus
 
 async fn a_services_address_leads_to_ready_pods_only(cluster: &Cluster) {
     let (namespace, _) = mirrors(cluster, 2).await;
-    let proxy = ServiceProxy::start(cluster.client().clone(), &namespace, "mirror", "web").await;
+    let proxy = ServiceProxy::start(cluster.client().clone(), &namespace, "mirror", 8000).await;
     proxy.until_ready(2, SOON).await;
     let address = proxy.address().to_string();
     let answering = || -> Result<String, String> {
@@ -203,7 +203,7 @@ kind: Service
 metadata: { name: mirror }
 spec:
   selector: { app: mirror }
-  ports: [{ name: web, port: 80, targetPort: web }]
+  ports: [{ name: web, port: 8000, targetPort: web }]
 ---
 apiVersion: apps/v1
 kind: Deployment
