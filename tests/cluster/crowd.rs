@@ -101,7 +101,7 @@ impl Crowd {
 
     async fn until_all(&self, path: &str, fits: impl Fn(&Value) -> bool) -> Result<(), String> {
         // A list of a thousand objects is work for the API server too.
-        tokio::time::sleep(Duration::from_secs(1)).await;
+        tokio::time::sleep(Duration::from_secs(3)).await;
         let list = crate::api::get(&self.client, path).await?;
         let items = list["items"].as_array().map(Vec::as_slice).unwrap_or_default();
         let done = items.iter().filter(|object| fits(object)).count();

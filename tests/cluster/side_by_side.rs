@@ -30,8 +30,11 @@ pub(crate) fn side_by_side(arguments: &[String]) -> ExitCode {
     });
     println!("{}", table::heading(&machine));
     for size in sizes {
-        let measured: Vec<Measured> =
-            Contender::ALL.into_iter().map(|contender| runtime.block_on(contender.measure(size))).collect();
+        let mut measured: Vec<Measured> = Vec::new();
+        for contender in Contender::ALL {
+            measured.push(runtime.block_on(contender.measure(size)));
+            eprintln!("{}", table::of(size, &measured));
+        }
         println!("\n{}", table::of(size, &measured));
     }
     ExitCode::SUCCESS
