@@ -15,6 +15,7 @@ mod jobs;
 mod manifests;
 mod metrics;
 mod mirror;
+mod proxy;
 mod record;
 mod run;
 mod runner;

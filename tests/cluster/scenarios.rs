@@ -2,6 +2,7 @@
 
 mod chart;
 mod e2e;
+mod faults;
 mod fixture;
 mod from_zero;
 mod hpa;
@@ -36,6 +37,7 @@ pub(crate) fn all() -> Vec<Scenario> {
         from_zero::scenarios(),
         workloads::scenarios(),
         operator_restart::scenarios(),
+        faults::scenarios(),
         karpenter::scenarios(),
         runner::scenarios(),
         chart::scenarios(),

@@ -215,6 +215,18 @@ impl PostgresServer {
         self.start_again().await;
     }
 
+    /// A fast stop, and a start that stays in recovery: the same port, the same data, not the primary any more.
+    pub async fn restart_as_standby(&mut self) {
+        self.process.stop("INT");
+        write(&self.dir.path().join("data/standby.signal"), "");
+        self.start_again().await;
+    }
+
+    /// Ends the recovery of a standby: it is the primary again.
+    pub async fn promote(&self) {
+        self.execute("SELECT pg_promote()").await;
+    }
+
     /// From now on it accepts connections, and neither old nor new ones are answered.
     pub fn pause(&self) {
         self.process.signal("STOP");
@@ -227,7 +239,8 @@ impl PostgresServer {
         for child in self.children() {
             signal(child, "CONT");
         }
-        self.process.signal("CONT");
+        // It may have been killed.
+        signal(self.process.id(), "CONT");
     }
 
     /// The postmaster's children; each is in a process group of its own.

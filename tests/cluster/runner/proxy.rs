@@ -5,10 +5,7 @@
 use std::{
     collections::HashMap,
     net::{Ipv4Addr, SocketAddr, SocketAddrV4},
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::Arc,
     time::Duration,
 };
 
@@ -24,16 +21,10 @@ use kube::{
         watcher::{self, watch_object, watcher},
     },
 };
-use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::watch,
-    task::JoinSet,
-};
+use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
 use super::{address::Address, probe::number};
-
-/// For a pod that does not answer at all; a kube-proxy leaves that to the kernel.
-const CONNECT: Duration = Duration::from_secs(5);
+use crate::proxy;
 
 /// Passes connections on until it is dropped; then they break.
 #[derive(Debug)]
@@ -55,7 +46,7 @@ impl ServiceProxy {
         let (tell, ready) = watch::channel(Vec::new());
         let mut tasks = JoinSet::new();
         tasks.spawn(follow(client, namespace.to_owned(), service.to_owned(), port, tell));
-        tasks.spawn(accept(listener, ready.clone()));
+        tasks.spawn(proxy::accept(listener, ready.clone(), Arc::default()));
         Self { address, ready, _host: host, _tasks: tasks }
     }
 
@@ -156,36 +147,4 @@ fn endpoint(pod: &Pod, target: &IntOrString) -> Option<SocketAddr> {
     let container = pod.spec.as_ref()?.containers.first()?;
     let port = number(target, container).ok()?;
     takes.then(|| SocketAddrV4::new(address, port).into())
-}
-
-async fn accept(listener: TcpListener, ready: watch::Receiver<Vec<SocketAddr>>) {
-    let next = Arc::new(AtomicUsize::new(0));
-    let mut connections = JoinSet::new();
-    loop {
-        let Ok((client, _)) = listener.accept().await else { continue };
-        while connections.try_join_next().is_some() {}
-        let endpoints = ready.borrow().clone();
-        connections.spawn(pass(client, endpoints, Arc::clone(&next)));
-    }
-}
-
-/// Passes one connection on to one pod, for as long as both sides hold it.
-async fn pass(mut client: TcpStream, endpoints: Vec<SocketAddr>, next: Arc<AtomicUsize>) {
-    let _ = client.set_nodelay(true);
-    let turn = next.fetch_add(1, Ordering::Relaxed);
-    let pod = match endpoints.get(turn % endpoints.len().max(1)) {
-        Some(pod) => tokio::time::timeout(CONNECT, TcpStream::connect(pod)).await.ok().and_then(Result::ok),
-        None => None,
-    };
-    let broken = match pod {
-        Some(mut pod) => {
-            let _ = pod.set_nodelay(true);
-            tokio::io::copy_bidirectional(&mut client, &mut pod).await.is_err()
-        }
-        None => true,
-    };
-    if broken {
-        // A reset, as the kernel answers for a pod that is not there.
-        let _ = client.set_zero_linger();
-    }
 }
