@@ -208,8 +208,23 @@ impl Metrics {
         let build = gauges("foresail_build_info", "The version that runs; always 1.", &["version"]);
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
         metrics.begin_at_zero();
+        let process = prometheus::process_collector::ProcessCollector::for_self();
+        let mut all = metrics.counted();
+        all.push(Box::new(build));
+        all.push(Box::new(TableCollector::new(answers, clock)));
+        all.push(Box::new(process));
+        let described = all.iter().flat_map(|collector| describe(collector.as_ref())).collect();
+        for collector in all {
+            metrics.registry.register(collector).expect("each name is registered once");
+        }
+        metrics.described = described;
+        metrics
+    }
+
+    /// What the rooms count; nothing is left out.
+    fn counted(&self) -> Vec<Box<dyn Collector>> {
         let Self {
-            registry,
+            registry: _,
             described: _,
             grpc_requests,
             grpc_seconds,
@@ -225,10 +240,8 @@ impl Metrics {
             reloads,
             refs,
             kubernetes: KubernetesMetrics { watch_errors, pods, starts },
-        } = &metrics;
-        let process = prometheus::process_collector::ProcessCollector::for_self();
-        let all: [Box<dyn Collector>; 19] = [
-            Box::new(build),
+        } = self;
+        vec![
             Box::new(grpc_requests.clone()),
             Box::new(grpc_seconds.clone()),
             Box::new(grpc_streams.clone()),
@@ -245,15 +258,7 @@ impl Metrics {
             Box::new(watch_errors.clone()),
             Box::new(pods.clone()),
             Box::new(starts.clone()),
-            Box::new(TableCollector::new(answers, clock)),
-            Box::new(process),
-        ];
-        let described = all.iter().flat_map(|collector| describe(collector.as_ref())).collect();
-        for collector in all {
-            registry.register(collector).expect("each name is registered once");
-        }
-        metrics.described = described;
-        metrics
+        ]
     }
 
     /// What has not happened yet is 0, where its labels are known: so that the first time is seen as a rise.
