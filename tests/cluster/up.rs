@@ -38,7 +38,7 @@ async fn everything() {
     let stack = Stack::start(&Options::as_shipped()).await;
     stack.runner().await;
     let redis = RedisServer::start().await;
-    let foresail = Foresail::start(&stack.logs(), &config(&redis)).await;
+    let foresail = Foresail::start(&stack.logs(), &config(&redis, &stack)).await;
     let namespace = format!("apiVersion: v1\nkind: Namespace\nmetadata: {{ name: {NAMESPACE} }}\n");
     api::apply(&stack.client, NAMESPACE, &namespace).await;
     api::apply(&stack.client, NAMESPACE, &deployment(&worker(&redis.url(), "celery", &[]))).await;
@@ -72,16 +72,16 @@ fn welcome(stack: &Stack, redis: &RedisServer, foresail: &Foresail, took: Durati
         stack.logs().display(),
         stack.kubeconfig.display(),
         if_installed(
+            "kubectl",
             &format!("kubectl get hpa -n {NAMESPACE} --watch"),
             "kubectl is not installed: https://kubernetes.io/docs/tasks/tools/",
         ),
-        if_installed(&enqueue, "redis-cli is not installed: apt-get install redis-tools"),
+        if_installed("redis-cli", &enqueue, "redis-cli is not installed: apt-get install redis-tools"),
     )
 }
 
 /// The command, and what is to be done first where its program is missing.
-fn if_installed(command: &str, otherwise: &str) -> String {
-    let program = command.split(' ').next().unwrap_or(command);
+fn if_installed(program: &str, command: &str, otherwise: &str) -> String {
     let path = env::var_os("PATH").unwrap_or_default();
     if env::split_paths(&path).any(|folder| folder.join(program).is_file()) {
         command.to_owned()
@@ -96,7 +96,7 @@ fn here(path: &Path) -> PathBuf {
     path.strip_prefix(folder).unwrap_or(path).to_owned()
 }
 
-fn config(redis: &RedisServer) -> String {
+fn config(redis: &RedisServer, stack: &Stack) -> String {
     format!(
         r#"
 sources:
@@ -107,8 +107,11 @@ sources:
       lists: {{ preset: redis-list, processing: "{{queue}}:processing:{{worker}}" }}
 policies:
   default: {{ keep_alive: 30s }}
+kubernetes: {{ addresses: ["{}"], namespaces: [{NAMESPACE}], kubeconfig: {} }}
 "#,
-        redis.port()
+        redis.port(),
+        Foresail::ADDRESS,
+        stack.kubeconfig.display(),
     )
 }
 
