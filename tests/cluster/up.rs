@@ -1,5 +1,7 @@
 //! `make cluster`: everything that a look at Foresail under real KEDA needs, until Ctrl-C.
 
+#![expect(clippy::print_stdout, reason = "what it prints is what somebody types next")]
+
 use std::{
     env,
     path::{Path, PathBuf},

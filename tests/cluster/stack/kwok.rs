@@ -13,13 +13,13 @@ use crate::{
 };
 
 pub(super) async fn start(place: &Place, pki: &Pki) -> Process {
-    let stages: String = crds("kwok")
+    let stages: Vec<String> = crds("kwok")
         .iter()
         .flat_map(|file| api::documents(&fs::read_to_string(file).expect("a file of the tools can be read")))
-        .map(|stage| format!("---\n{}\n", without_run_pods(stage)))
+        .map(|stage| without_run_pods(stage).to_string())
         .collect();
     let file = place.folder.join("kwok-stages.yaml");
-    fs::write(&file, stages).expect("the stack's folder can be written");
+    fs::write(&file, stages.join("\n---\n")).expect("the stack's folder can be written");
     let address = format!("127.0.0.1:{}", free_port());
     let mut command = Command::new(tool("kwok"));
     command
