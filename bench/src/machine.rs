@@ -7,7 +7,7 @@ pub(crate) fn line() -> String {
     line_of(cfg!(debug_assertions))
 }
 
-/// As [`line`], where what is measured is another program than this one: whether that is a debug build.
+/// As [`line()`], where what is measured is another program than this one: whether that is a debug build.
 pub(crate) fn line_of(debug: bool) -> String {
     let cores = thread::available_parallelism().map_or(0, usize::from);
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
