@@ -50,7 +50,7 @@ pub(super) fn settings(out: &mut impl Write, options: &Options, world: &World) -
                 lock_step::TICK
             ),
         ),
-        ("", "sees the queue alone, no pods: jobs of workers told to go count as in flight".to_owned()),
+        ("", "sees its workers too: jobs of workers told to go ask for nobody else".to_owned()),
         (
             "its KEDA",
             format!(
