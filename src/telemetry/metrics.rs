@@ -209,8 +209,8 @@ impl Metrics {
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
         metrics.begin_at_zero();
         let process = prometheus::process_collector::ProcessCollector::for_self();
-        let mut all = metrics.counted();
-        all.push(Box::new(build));
+        let mut all: Vec<Box<dyn Collector>> = vec![Box::new(build)];
+        all.extend(metrics.counted());
         all.push(Box::new(TableCollector::new(answers, clock)));
         all.push(Box::new(process));
         let described = all.iter().flat_map(|collector| describe(collector.as_ref())).collect();
