@@ -93,15 +93,21 @@ impl RedisStore {
     /// Takes a job out of flight, and (`back`) into the queue again at its oldest end. Only who has taken it out
     /// writes the line, so that a call whose answer was lost may be made again.
     async fn take_out(&self, worker: &str, job: &Job, what: &str, back: &str) -> Result<(), StoreError> {
+        // By its id: who wrote the job may have written its JSON otherwise than we would.
         let script = "
-            if redis.call('LREM', KEYS[1], 1, ARGV[1]) == 0 then return end
-            if ARGV[5] == 'back' then redis.call('RPUSH', KEYS[3], ARGV[1]) end
-            if ARGV[3] ~= '' then
-                redis.call('XADD', KEYS[2], '*', 'id', ARGV[2], 'what', ARGV[3], 'pod', ARGV[4])
+            for _, text in ipairs(redis.call('LRANGE', KEYS[1], 0, -1)) do
+                if cjson.decode(text).id == ARGV[1] then
+                    redis.call('LREM', KEYS[1], 1, text)
+                    if ARGV[4] == 'back' then redis.call('RPUSH', KEYS[3], text) end
+                    if ARGV[2] ~= '' then
+                        redis.call('XADD', KEYS[2], '*', 'id', ARGV[1], 'what', ARGV[2], 'pod', ARGV[3])
+                    end
+                    return
+                end
             end";
         let mut call = redis::cmd("EVAL");
         call.arg(script).arg(3).arg(self.processing(worker)).arg(&self.log).arg(&self.queue);
-        call.arg(job.to_text()).arg(&job.id).arg(what).arg(worker).arg(back);
+        call.arg(&job.id).arg(what).arg(worker).arg(back);
         Ok(call.exec_async(&mut self.connection.clone()).await?)
     }
 
