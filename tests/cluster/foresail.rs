@@ -66,10 +66,6 @@ impl Foresail {
         self.server.process.signal("STOP");
     }
 
-    pub(crate) fn thaw(&self) {
-        self.server.process.signal("CONT");
-    }
-
     /// After [`Self::kill`] or [`Self::stop`]: the same file, the same ports, nothing remembered.
     pub(crate) async fn start_again(&mut self) {
         let config = self.server.folder.path().join("foresail.yaml");

@@ -55,10 +55,6 @@ impl Jobs {
         Self { store, queue: queue.to_owned(), submitted: AtomicUsize::new(0) }
     }
 
-    pub(crate) fn queue(&self) -> &str {
-        &self.queue
-    }
-
     /// Puts `count` jobs into the queue at once; returns their ids.
     pub(crate) async fn submit(&self, count: usize, work: Work) -> Vec<String> {
         let first = self.submitted.fetch_add(count, Ordering::Relaxed);
@@ -68,11 +64,6 @@ impl Jobs {
         submitted
             .unwrap_or_else(|error| panic!("{count} jobs could not be put into {}: {error}", self.queue));
         jobs.into_iter().map(|job| job.id).collect()
-    }
-
-    /// Jobs that wait for a worker.
-    pub(crate) async fn waiting(&self) -> usize {
-        self.sure(self.store.waiting().await)
     }
 
     /// Jobs that the store shows in flight on `worker`.
@@ -158,12 +149,6 @@ impl Outcome {
     /// Panics unless every job was started once, and ended well once, on the same pod.
     pub(crate) fn each_ran_once(&self) {
         self.assert_all("ran exactly once", Fate::ran_once);
-    }
-
-    /// Panics unless every job ended well once, and each start beyond the first follows a requeue: nothing was
-    /// lost, and nothing ran twice without somebody having put it back.
-    pub(crate) fn each_ended_once(&self) {
-        self.assert_all("ended once, with a requeue before every other start", Fate::ended_once);
     }
 
     /// Of all jobs that have started. Panics where none has.

@@ -2,7 +2,6 @@
 //!
 //! `make test-cluster` runs the scenarios; tests/cluster/README.md says the rest.
 
-#![allow(dead_code, reason = "the harness offers what scenarios may ask for; not each is asked for yet")]
 #![allow(clippy::unwrap_used, reason = "what cannot be unwrapped is a failed test")]
 #![allow(clippy::float_cmp, reason = "the values compared are whole numbers of workers")]
 
@@ -27,8 +26,10 @@ mod up;
 mod worker;
 
 #[path = "../../bench/src/machine.rs"]
+#[allow(dead_code, reason = "shared with the benchmark")]
 mod machine;
 #[path = "../serve/foresail.rs"]
+#[allow(dead_code, reason = "shared with the tests of the server")]
 mod server;
 #[path = "../support/mod.rs"]
 mod support;

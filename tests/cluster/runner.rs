@@ -207,12 +207,6 @@ impl Runner {
         let process = self.process(namespace, pod);
         signal(process.unwrap_or_else(|| panic!("pod {namespace}/{pod} has no process to signal")), name);
     }
-
-    /// What a pod has printed so far, over all restarts.
-    pub(crate) fn log(&self, namespace: &str, pod: &str) -> String {
-        let path = self.shared.log_file(namespace, pod);
-        fs::read_to_string(&path).unwrap_or_else(|error| format!("(no {}: {error})", path.display()))
-    }
 }
 
 impl Drop for Runner {

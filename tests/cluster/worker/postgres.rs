@@ -143,15 +143,6 @@ impl PostgresStore {
         held.iter().map(job).collect()
     }
 
-    pub(super) async fn waiting(&self) -> Result<usize, StoreError> {
-        let count: i64 =
-            sqlx::query_scalar("SELECT count(*) FROM jobs WHERE queue = $1 AND status = 'queued'")
-                .bind(&self.queue)
-                .fetch_one(&self.pool)
-                .await?;
-        usize::try_from(count).map_err(|_| StoreError::Strange(format!("count {count}")))
-    }
-
     pub(super) async fn events(&self) -> Result<Vec<Event>, StoreError> {
         let lines = sqlx::query(
             "SELECT extract(epoch FROM at)::float8 AS at, id, what, pod FROM job_log

@@ -71,10 +71,6 @@ impl RedisStore {
         held.iter().map(|job| Job::parse(job)).collect()
     }
 
-    pub(super) async fn waiting(&self) -> Result<usize, StoreError> {
-        Ok(self.connection.clone().llen(&self.queue).await?)
-    }
-
     pub(super) async fn events(&self) -> Result<Vec<Event>, StoreError> {
         let range = redis::cmd("XRANGE").arg(&self.log).arg("-").arg("+").to_owned();
         let lines: Vec<Line> = range.query_async(&mut self.connection.clone()).await?;

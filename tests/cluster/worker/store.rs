@@ -155,14 +155,6 @@ impl Store {
         }
     }
 
-    /// Number of jobs that wait.
-    pub(crate) async fn waiting(&self) -> Result<usize, StoreError> {
-        match self {
-            Self::Redis(store) => store.waiting().await,
-            Self::Postgres(store) => store.waiting().await,
-        }
-    }
-
     /// The whole log, in the order of its time.
     pub(crate) async fn events(&self) -> Result<Vec<Event>, StoreError> {
         match self {
