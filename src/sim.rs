@@ -13,6 +13,7 @@
 //! - [`scaled_job`]: a ScaledJob: how many Jobs KEDA creates
 //! - [`autoscaler`]: whoever decides how many workers there are to be
 //! - [`closed_loop`]: workers and an autoscaler on virtual time
+//! - [`outcome`]: what a run came to
 //! - [`timeline`]: what was recorded of a run on the real thing, for the models to agree with
 
 pub mod job_log;
@@ -32,5 +33,7 @@ pub mod scaled_job;
 pub mod autoscaler;
 
 pub mod closed_loop;
+
+pub mod outcome;
 
 pub mod timeline;
