@@ -6,6 +6,9 @@
 //!
 //! - [`job_log`]: the jobs of a log, cut and scaled
 //! - [`workers`]: workers that a `ReplicaSet` starts and removes, and the jobs that they run
+//! - [`replica_set`]: which pods go first when the replicas fall
+//! - [`nodes`]: where the workers' pods go, and which nodes come and go for them (Karpenter, Cluster Autoscaler)
+//! - [`start_delay`], [`billing`]: how long starts take, and what time costs
 //! - [`quantity`]: Kubernetes quantities, in thousandths
 //! - [`hpa`]: metric to replicas
 //! - [`round`]: the calls of one visit of KEDA to an external scaler, in their order
@@ -19,6 +22,16 @@
 pub mod job_log;
 
 pub mod workers;
+
+pub mod replica_set;
+
+pub mod nodes;
+
+pub mod start_delay;
+
+pub mod billing;
+
+mod chance;
 
 pub mod quantity;
 

@@ -1,142 +1,217 @@
 //! Workers that a `ReplicaSet` starts and removes, and the jobs of a log that they take.
 //!
-//! A worker is ready some time after it was asked for, takes the job that has waited longest, runs it to its
-//! end, and takes the next. Who goes when the replicas fall is the choice of the `ReplicaSet`, which does not
-//! know who is busy: workers that are still starting first, then those that became ready last.
+//! A worker is a pod. It waits until a node has room for it, is ready some time after that, takes the job that
+//! stands first, runs it to its end, and takes the next. Who goes when the replicas fall is the choice of the
+//! `ReplicaSet`, which does not know who is busy (see [`replica_set`]).
 
 mod accounts;
-mod start_delay;
+mod events;
+mod life;
+mod queue;
+mod spec;
 
-use std::cmp::{Ordering, Reverse};
-use std::collections::{BTreeSet, BinaryHeap, VecDeque};
+use std::collections::VecDeque;
 use std::fmt;
 
-pub use accounts::{Summary, WorkerSeconds};
-pub use start_delay::{Span, StartDelay};
+pub use self::accounts::{Summary, WorkerSeconds};
+pub use self::queue::Requeue;
+pub use self::spec::{PoolSpec, Removal};
+pub use super::billing::Billing;
+pub use super::start_delay::{Span, StartDelay};
 
 use self::accounts::Accounts;
-use self::start_delay::StartDelays;
-use super::job_log::{Job, JobLog};
+use self::events::Events;
+use self::queue::Queue;
+use super::chance::{Chance, Purpose, mix, stream};
+use super::job_log::JobLog;
+use super::nodes::{NodeId, NodeSummary, NodeView, Nodes};
+use super::replica_set::{self, Phase, Rank};
+use super::start_delay::StartDelays;
 
 /// A queue of jobs and the workers that take them.
 #[derive(Clone, Debug)]
 pub struct WorkerPool {
     now: f64,
+    spec: PoolSpec,
+    seed: u64,
     jobs: Vec<Job>,
     arrived: usize,
-    waiting: VecDeque<Waiting>,
+    queue: Queue,
+    /// Workers that are to stay.
+    wanted: usize,
+    /// All that ever were.
     workers: Vec<Worker>,
-    starting: BTreeSet<usize>,
-    /// In the order in which they became ready; terminating ones have left it.
-    ready: Vec<usize>,
-    /// In the order in which they asked for work; may hold workers that are gone.
-    asking: VecDeque<usize>,
-    busy: usize,
-    /// Those that finish their last job.
-    draining: BTreeSet<usize>,
+    /// Those that are to stay.
+    active: Vec<u32>,
+    /// Those that finish their last jobs.
+    draining: Vec<u32>,
+    /// In the order in which they were asked for; may hold workers that are gone.
+    pending: VecDeque<u32>,
+    crew: Crew,
+    in_flight: usize,
+    in_flight_draining: usize,
+    /// In the order in which they asked for work; may hold some of workers that are gone or started again.
+    asking: VecDeque<Ask>,
+    slots: Slots,
     completed: usize,
-    events: BinaryHeap<Reverse<Event>>,
-    removal: Removal,
+    events: Events,
+    nodes: Option<Nodes>,
     start_delays: StartDelays,
+    restart_delays: StartDelays,
+    crashes: Chance,
     accounts: Accounts,
-}
-
-/// What happens to a job whose worker is told to go.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Removal {
-    /// The worker finishes its job, terminating, and then goes.
-    #[default]
-    Drain,
-    /// The worker goes at once. Its work is lost, and the job waits again at the head of the queue.
-    Kill,
+    /// Space for the choice of who goes.
+    ranks: Vec<(Rank, u32)>,
 }
 
 /// Name of a worker; written `worker-7`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct WorkerId(usize);
+pub struct WorkerId(u32);
 
+/// A worker that is to stay, as the API server and the queue show it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PodView {
+    /// Its name.
+    pub id: WorkerId,
+    /// Its node; `None` while it waits for one, and where no nodes are modelled.
+    pub node: Option<NodeId>,
+    /// When it became ready, Unix seconds; `None` while it is not.
+    pub ready_since: Option<f64>,
+    /// Whether it has a job.
+    pub busy: bool,
+}
+
+/// What of a job of the log matters here.
 #[derive(Clone, Copy, Debug)]
-struct Waiting {
-    job: usize,
-    since: f64,
+struct Job {
+    submit: f64,
+    run: f64,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Worker {
-    asked: f64,
+    created: f64,
+    /// When it had a node.
+    bound: f64,
+    /// When it became ready.
+    ready: f64,
+    /// From a node that has its image to being ready, seconds.
+    start_delay: f64,
     state: State,
+    /// Its place among the active or the draining.
+    place: u32,
+    node: Option<NodeId>,
+    /// Where its jobs stand in [`Slots`].
+    row: u32,
+    jobs: u32,
+    restarts: u32,
+    deletion_cost: i32,
+    /// Whether it has not had a job yet.
+    cold: bool,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
+    Pending,
     Starting,
-    Idle,
-    Busy { job: usize, since: f64 },
+    Ready,
     Draining,
     Gone,
 }
 
-/// What happens to a worker at an instant; of one instant, the earlier worker's comes first.
-#[derive(Clone, Copy, Debug)]
-struct Event {
-    at: f64,
-    worker: usize,
-    kind: EventKind,
+/// How many workers are in which state.
+#[derive(Clone, Copy, Debug, Default)]
+struct Crew {
+    pending: u32,
+    starting: u32,
+    ready: u32,
+    /// Of the ready ones.
+    busy: u32,
+    draining: u32,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum EventKind {
-    JobDone,
-    Ready,
+/// A slot that asks for a job.
+#[derive(Clone, Copy, Debug)]
+struct Ask {
+    worker: u32,
+    slot: u32,
+    restarts: u32,
+}
+
+/// What runs in the slots of living workers: rows of as many as a worker has, used again and again.
+#[derive(Clone, Debug)]
+struct Slots {
+    width: u32,
+    running: Vec<Option<Running>>,
+    free: Vec<u32>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Running {
+    job: u32,
+    since: f64,
 }
 
 impl WorkerPool {
     /// No workers yet, and the jobs of a log still to come; time begins at `now`. The same seed gives the n-th
-    /// worker the same start delay, whatever happens otherwise.
-    pub fn new(log: &JobLog, removal: Removal, start_delay: StartDelay, seed: u64, now: f64) -> Self {
-        let jobs = log.jobs().to_vec();
+    /// worker the same start delay, and the n-th node its delays, whatever happens otherwise.
+    pub fn new(log: &JobLog, spec: &PoolSpec, seed: u64, now: f64) -> Self {
+        let jobs: Vec<Job> = log.jobs().iter().map(|job| Job { submit: job.submit, run: job.run }).collect();
         Self {
             now,
-            accounts: Accounts::new(jobs.len()),
+            seed,
+            accounts: Accounts::new(jobs.len(), now),
             jobs,
             arrived: 0,
-            waiting: VecDeque::new(),
+            queue: Queue::default(),
+            wanted: 0,
             workers: Vec::new(),
-            starting: BTreeSet::new(),
-            ready: Vec::new(),
+            active: Vec::new(),
+            draining: Vec::new(),
+            pending: VecDeque::new(),
+            crew: Crew::default(),
+            in_flight: 0,
+            in_flight_draining: 0,
             asking: VecDeque::new(),
-            busy: 0,
-            draining: BTreeSet::new(),
+            slots: Slots { width: spec.slots.get(), running: Vec::new(), free: Vec::new() },
             completed: 0,
-            events: BinaryHeap::new(),
-            removal,
-            start_delays: StartDelays::new(start_delay, seed),
+            events: Events::default(),
+            nodes: spec.nodes.as_ref().map(|nodes| Nodes::new(nodes, seed, now)),
+            start_delays: StartDelays::new(spec.start.clone(), seed),
+            restart_delays: StartDelays::new(spec.start.clone(), stream(seed, Purpose::Restart)),
+            crashes: Chance::new(seed, Purpose::Crash),
+            ranks: Vec::new(),
+            spec: spec.clone(),
         }
     }
 
-    /// When something happens next by itself: a job arrives or ends, a worker becomes ready. Infinite when
-    /// nothing will. (An event may turn out to concern a worker that is gone by then.)
+    /// When something happens next by itself: a job arrives or ends, a worker or a node comes or goes. Infinite
+    /// when nothing will. (An event may turn out to concern a worker that is gone by then.)
     pub fn next_event(&self) -> f64 {
-        let event = self.events.peek().map_or(f64::INFINITY, |event| event.0.at);
-        self.jobs.get(self.arrived).map_or(event, |job| event.min(job.submit))
+        let own = self.events.next().min(self.nodes.as_ref().map_or(f64::INFINITY, Nodes::next_event));
+        self.jobs.get(self.arrived).map_or(own, |job| own.min(job.submit))
     }
 
-    /// Lets time pass until `to`; everything due by then happens.
+    /// Lets time pass until `to`; everything due by then happens. Of one instant, what happens to workers comes
+    /// before what happens to nodes, and that before jobs that arrive.
     pub fn advance(&mut self, to: f64) {
         loop {
-            let at = self.next_event();
+            let workers = self.events.next();
+            let nodes = self.nodes.as_ref().map_or(f64::INFINITY, Nodes::next_event);
+            let arrival = self.jobs.get(self.arrived).map_or(f64::INFINITY, |job| job.submit);
+            let at = workers.min(nodes).min(arrival);
             if at > to {
                 break;
             }
             self.pass(at);
-            // Of one instant, what ends comes before what arrives.
-            match self.events.peek() {
-                Some(Reverse(event)) if event.at <= at => {
-                    let event = *event;
-                    self.events.pop();
+            if workers <= at {
+                if let Some(event) = self.events.pop() {
                     self.happen(event);
                 }
-                _ => self.arrive(),
+            } else if nodes <= at {
+                self.nodes_happen();
+            } else {
+                self.arrive();
             }
         }
         self.pass(to);
@@ -144,13 +219,40 @@ impl WorkerPool {
 
     /// Sets the number of workers that are to stay.
     pub fn scale_to(&mut self, replicas: u32) {
-        let wanted = usize::try_from(replicas).unwrap_or(usize::MAX);
-        self.accounts.note_scaling(self.replicas(), wanted);
-        while self.replicas() < wanted {
-            self.start_one();
+        self.wanted = usize::try_from(replicas).unwrap_or(usize::MAX);
+        self.accounts.note_scaling(self.replicas(), self.wanted);
+        if self.wanted > self.replicas() {
+            self.fill_up();
+        } else if self.wanted < self.replicas() {
+            self.shrink();
         }
-        while self.replicas() > wanted {
-            self.remove_one();
+    }
+
+    /// Keeps room on nodes for so many workers besides those that are there (a capacity buffer, filled again when
+    /// workers take it). Without nodes there is always room.
+    pub fn set_spare(&mut self, pods: u32) {
+        let now = self.now;
+        if let Some(nodes) = &mut self.nodes {
+            nodes.set_spare(pods, now);
+        }
+    }
+
+    /// Sets deletion costs of workers: of ready ones, those with the lowest cost go first. It is 0 at first.
+    pub fn rank(&mut self, costs: impl IntoIterator<Item = (WorkerId, i32)>) {
+        for (WorkerId(id), cost) in costs {
+            if let Some(worker) = self.workers.get_mut(id as usize) {
+                worker.deletion_cost = cost;
+            }
+        }
+    }
+
+    /// Forgets what was counted so far: seconds, counts and the waits of jobs that have been started. For a
+    /// warm-up.
+    pub fn begin_accounts(&mut self) {
+        self.accounts.begin(self.now, self.replicas());
+        let now = self.now;
+        if let Some(nodes) = &mut self.nodes {
+            nodes.begin_accounts(now);
         }
     }
 
@@ -164,19 +266,19 @@ impl WorkerPool {
         self.arrived
     }
 
-    /// Jobs that still wait.
+    /// Jobs that wait.
     pub fn waiting(&self) -> usize {
-        self.waiting.len()
+        self.queue.len()
     }
 
     /// Jobs that run, those on terminating workers included.
-    pub fn in_flight(&self) -> usize {
-        self.busy + self.draining.len()
+    pub const fn in_flight(&self) -> usize {
+        self.in_flight
     }
 
     /// Jobs that run on terminating workers.
-    pub fn in_flight_draining(&self) -> usize {
-        self.draining.len()
+    pub const fn in_flight_draining(&self) -> usize {
+        self.in_flight_draining
     }
 
     /// Jobs that are done.
@@ -191,156 +293,138 @@ impl WorkerPool {
 
     /// Age in seconds of the oldest waiting job, counted from its submission.
     pub fn oldest_age(&self) -> Option<f64> {
-        let submitted = |waiting: &Waiting| self.jobs[waiting.job].submit;
-        self.waiting.iter().map(submitted).min_by(f64::total_cmp).map(|submit| self.now - submit)
+        let oldest = self.queue.oldest(u32::try_from(self.arrived).unwrap_or(u32::MAX))?;
+        Some(self.now - self.jobs[oldest as usize].submit)
     }
 
-    /// Workers that are to stay, starting ones included.
+    /// By job of the log: the seconds that it waited, so far where it may wait again; `None` before it is started.
+    pub fn waits(&self) -> &[Option<f64>] {
+        self.accounts.waits()
+    }
+
+    /// Workers that are to stay, those included that start or wait for a node.
     pub fn replicas(&self) -> usize {
-        self.starting.len() + self.ready.len()
+        self.active.len()
     }
 
     /// Workers that are ready and to stay, busy or not.
-    pub fn ready(&self) -> usize {
-        self.ready.len()
+    pub const fn ready(&self) -> usize {
+        self.crew.ready as usize
     }
 
-    /// Workers that are not ready yet.
-    pub fn starting(&self) -> usize {
-        self.starting.len()
+    /// Workers that are not ready yet, those included that wait for a node.
+    pub const fn starting(&self) -> usize {
+        (self.crew.pending + self.crew.starting) as usize
+    }
+
+    /// Workers that wait for a node.
+    pub const fn pending(&self) -> usize {
+        self.crew.pending as usize
     }
 
     /// Workers that are busy and to stay.
     pub const fn busy(&self) -> usize {
-        self.busy
+        self.crew.busy as usize
     }
 
-    /// Workers that finish their last job.
-    pub fn terminating(&self) -> usize {
-        self.draining.len()
+    /// Workers that finish their last jobs.
+    pub const fn terminating(&self) -> usize {
+        self.crew.draining as usize
     }
 
-    /// Names of the workers that are busy and to stay, in the order in which they became ready.
+    /// Names of the workers that are busy and to stay, in no order that means anything.
     pub fn busy_workers(&self) -> impl Iterator<Item = WorkerId> {
-        let is_busy = |id: &usize| matches!(self.workers[*id].state, State::Busy { .. });
-        self.ready.iter().copied().filter(is_busy).map(WorkerId)
+        let is_busy = |id: &u32| self.workers[*id as usize].jobs > 0;
+        self.active.iter().copied().filter(is_busy).map(WorkerId)
     }
 
-    /// Names of the workers that finish their last job.
+    /// Names of the workers that finish their last jobs, in no order that means anything.
     pub fn draining_workers(&self) -> impl Iterator<Item = WorkerId> {
         self.draining.iter().copied().map(WorkerId)
     }
 
+    /// The workers that are to stay, in no order that means anything.
+    pub fn pods(&self) -> impl Iterator<Item = PodView> {
+        self.active.iter().map(|&id| {
+            let worker = &self.workers[id as usize];
+            PodView {
+                id: WorkerId(id),
+                node: worker.node,
+                ready_since: (worker.state == State::Ready).then_some(worker.ready),
+                busy: worker.jobs > 0,
+            }
+        })
+    }
+
+    /// The nodes that are there or come, in the order in which they were asked for.
+    pub fn nodes(&self) -> impl Iterator<Item = NodeView> {
+        self.nodes.iter().flat_map(Nodes::view)
+    }
+
     /// What the workers' time has gone into so far.
     pub fn worker_seconds(&self) -> WorkerSeconds {
-        let living = self.starting.iter().chain(&self.ready).chain(&self.draining);
-        self.accounts.worker_seconds(living.map(|&id| self.now - self.workers[id].asked).sum())
+        let living = self.active.iter().chain(&self.draining).map(|&id| &self.workers[id as usize]);
+        let bound = living.filter(|worker| worker.state != State::Pending).map(|worker| worker.bound);
+        self.accounts.worker_seconds(bound, self.now, &self.spec.billing)
     }
 
     /// How it has gone so far. Waits are those of the jobs that have been started.
     pub fn summary(&self) -> Summary {
-        self.accounts.summary(self.worker_seconds(), self.completed, self.waiting.len(), self.in_flight())
+        let nodes = self.nodes.as_ref().map_or_else(NodeSummary::default, |nodes| nodes.summary(self.now));
+        self.accounts.summary(self.worker_seconds(), nodes, self.waiting(), self.in_flight)
     }
 
     fn pass(&mut self, to: f64) {
         let seconds = to - self.now;
         if seconds > 0.0 {
-            let idle = self.ready.len() - self.busy;
-            self.accounts.pass(seconds, self.starting.len(), idle, self.busy + self.draining.len());
+            self.accounts.pass(seconds, &self.crew);
+            if let Some(nodes) = &mut self.nodes {
+                nodes.pass(seconds);
+            }
             self.now = to;
         }
     }
 
-    fn happen(&mut self, Event { worker: id, kind, .. }: Event) {
-        match (self.workers[id].state, kind) {
-            (State::Starting, EventKind::Ready) => {
-                self.starting.remove(&id);
-                self.ready.push(id);
-                self.ask_for_work(id);
-            }
-            (State::Busy { .. }, EventKind::JobDone) => {
-                self.busy -= 1;
-                self.completed += 1;
-                self.ask_for_work(id);
-            }
-            (State::Draining, EventKind::JobDone) => {
-                self.draining.remove(&id);
-                self.completed += 1;
-                self.leave(id);
-            }
-            // An event of a worker that has left.
-            _ => {}
+    /// Tells those to go whom a `ReplicaSet` would.
+    fn shrink(&mut self) {
+        let going = self.replicas() - self.wanted;
+        let mut ranks = std::mem::take(&mut self.ranks);
+        ranks.clear();
+        ranks.extend(self.active.iter().map(|&id| (self.rank_of(id), id)));
+        replica_set::choose(&mut ranks, going);
+        for &(_, id) in &ranks[..going] {
+            let busy = self.workers[id as usize].jobs > 0;
+            let counts = self.accounts.count();
+            counts.told_to_go += 1;
+            counts.told_to_go_busy += usize::from(busy);
+            self.tell_to_go(id);
         }
-    }
-
-    fn arrive(&mut self) {
-        self.waiting.push_back(Waiting { job: self.arrived, since: self.now });
-        self.arrived += 1;
+        self.ranks = ranks;
+        self.bind();
         self.hand_out();
     }
 
-    fn ask_for_work(&mut self, id: usize) {
-        self.workers[id].state = State::Idle;
-        self.asking.push_back(id);
-        self.hand_out();
-    }
-
-    /// Gives the job that stands first to the worker that has asked longest.
-    fn hand_out(&mut self) {
-        while let Some(&Waiting { job, since }) = self.waiting.front() {
-            let Some(id) = self.next_asking() else { return };
-            self.waiting.pop_front();
-            self.accounts.note_wait(job, self.now - since);
-            self.workers[id].state = State::Busy { job, since: self.now };
-            self.busy += 1;
-            self.expect(self.now + self.jobs[job].run, id, EventKind::JobDone);
-        }
-    }
-
-    fn next_asking(&mut self) -> Option<usize> {
-        while let Some(id) = self.asking.pop_front() {
-            if matches!(self.workers[id].state, State::Idle) {
-                return Some(id);
-            }
-        }
-        None
-    }
-
-    fn start_one(&mut self) {
-        let id = self.workers.len();
-        self.workers.push(Worker { asked: self.now, state: State::Starting });
-        self.starting.insert(id);
-        let delay = self.start_delays.next();
-        self.expect(self.now + delay, id, EventKind::Ready);
-    }
-
-    fn remove_one(&mut self) {
-        let Some(id) = self.starting.pop_last().or_else(|| self.ready.pop()) else { return };
-        self.accounts.note_told_to_go(matches!(self.workers[id].state, State::Busy { .. }));
-        match (self.workers[id].state, self.removal) {
-            (State::Busy { .. }, Removal::Drain) => {
-                self.busy -= 1;
-                self.draining.insert(id);
-                self.workers[id].state = State::Draining;
-            }
-            (State::Busy { job, since }, Removal::Kill) => {
-                self.busy -= 1;
-                self.accounts.note_lost(self.now - since);
-                self.leave(id);
-                self.waiting.push_front(Waiting { job, since: self.now });
-                self.hand_out();
-            }
-            _ => self.leave(id),
-        }
-    }
-
-    fn leave(&mut self, id: usize) {
-        self.workers[id].state = State::Gone;
-        self.accounts.note_gone(self.now - self.workers[id].asked);
-    }
-
-    fn expect(&mut self, at: f64, worker: usize, kind: EventKind) {
-        self.events.push(Reverse(Event { at, worker, kind }));
+    fn rank_of(&self, id: u32) -> Rank {
+        let worker = &self.workers[id as usize];
+        let (phase, since) = match worker.state {
+            State::Pending => (Phase::Unassigned, worker.created),
+            State::Starting if worker.restarts == 0 => (Phase::Pending, worker.created),
+            State::Starting => (Phase::NotReady, worker.created),
+            State::Ready | State::Draining | State::Gone => (Phase::Ready, worker.ready),
+        };
+        let on_node = match (&self.nodes, worker.node) {
+            (Some(nodes), Some(node)) => nodes.active_on(node),
+            _ => 0,
+        };
+        let pod = replica_set::Pod {
+            phase,
+            deletion_cost: worker.deletion_cost,
+            on_node,
+            age: self.now - since,
+            restarts: worker.restarts,
+            uid: mix(self.seed ^ mix(u64::from(id))),
+        };
+        pod.rank()
     }
 }
 
@@ -349,26 +433,3 @@ impl fmt::Display for WorkerId {
         write!(f, "worker-{}", self.0)
     }
 }
-
-impl Ord for Event {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.at
-            .total_cmp(&other.at)
-            .then_with(|| self.worker.cmp(&other.worker))
-            .then_with(|| self.kind.cmp(&other.kind))
-    }
-}
-
-impl PartialOrd for Event {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Event {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other) == Ordering::Equal
-    }
-}
-
-impl Eq for Event {}

@@ -77,14 +77,15 @@ mod tests {
     use super::*;
     use crate::sim::{
         job_log::{Job, JobLog},
-        workers::{Removal, StartDelay},
+        workers::{PoolSpec, StartDelay},
     };
 
     #[tokio::test]
     async fn it_tells_what_a_store_would_and_counts_jobs_of_workers_that_were_told_to_go() {
         let job = Job::new(1.0, 600.0);
         let log = JobLog::new(vec![job; 3]);
-        let mut pool = WorkerPool::new(&log, Removal::Drain, StartDelay::Fixed(2.0), 1, 0.0);
+        let spec = PoolSpec { start: StartDelay::Fixed(2.0), ..PoolSpec::default() };
+        let mut pool = WorkerPool::new(&log, &spec, 1, 0.0);
         pool.scale_to(2);
         pool.advance(11.0);
         pool.scale_to(1);

@@ -6,7 +6,7 @@ use foresail::sim::closed_loop::ClosedLoop;
 use foresail::sim::hpa::Behavior;
 use foresail::sim::job_log::JobLog;
 use foresail::sim::keda::{ScaledObject, ScaledObjectSpec};
-use foresail::sim::workers::{Removal, Span, StartDelay, Summary, WorkerPool};
+use foresail::sim::workers::{PoolSpec, Span, StartDelay, Summary, WorkerPool};
 use foresail::sizing::Policy;
 
 const MONDAY: f64 = 1_507_507_200.0;
@@ -16,7 +16,7 @@ const MAX: u32 = 300;
 fn run(log: &JobLog, adjust: impl FnOnce(Foresail) -> Foresail, sampling: Sampling) -> Summary {
     let warm = Span { from: 2.0, to: 5.0 };
     let cold = Span { from: 40.0, to: 90.0 };
-    let delay = StartDelay::Mixture(vec![(3.0, warm), (1.0, cold)]);
+    let start = StartDelay::Mixture(vec![(3.0, warm), (1.0, cold)]);
     let spec = ScaledObjectSpec {
         max: MAX,
         cooldown_period: 15.0,
@@ -26,7 +26,7 @@ fn run(log: &JobLog, adjust: impl FnOnce(Foresail) -> Foresail, sampling: Sampli
     let limits = Limits { min: 0, max: MAX };
     let scaler = adjust(Foresail::new(Policy::default(), limits, sampling, MONDAY));
     let autoscaler = ByKeda::new(ScaledObject::new(spec, MONDAY, 0), scaler);
-    let pool = WorkerPool::new(log, Removal::Drain, delay, 1, MONDAY);
+    let pool = WorkerPool::new(log, &PoolSpec { start, ..PoolSpec::default() }, 1, MONDAY);
     ClosedLoop { pool, autoscaler }.run(MONDAY + 30.0 * DAY)
 }
 

@@ -5,7 +5,7 @@ use foresail::sim::closed_loop::ClosedLoop;
 use foresail::sim::hpa::Behavior;
 use foresail::sim::job_log::{Job, JobLog};
 use foresail::sim::keda::{ScaledObject, ScaledObjectSpec};
-use foresail::sim::workers::{Removal, Span, StartDelay, Summary, WorkerPool};
+use foresail::sim::workers::{PoolSpec, Removal, Span, StartDelay, Summary, WorkerPool};
 
 const MONDAY: f64 = 1_507_507_200.0;
 const DAY: f64 = 86_400.0;
@@ -45,10 +45,14 @@ fn week() -> JobLog {
 fn run(log: &JobLog, removal: Removal, spec: ScaledObjectSpec, scaler: impl Scaler) -> Summary {
     let warm = Span { from: 2.0, to: 5.0 };
     let cold = Span { from: 40.0, to: 90.0 };
-    let delay = StartDelay::Mixture(vec![(3.0, warm), (1.0, cold)]);
-    let pool = WorkerPool::new(log, removal, delay, 1, MONDAY);
+    let start = StartDelay::Mixture(vec![(3.0, warm), (1.0, cold)]);
+    let pool = WorkerPool::new(log, &PoolSpec { start, removal, ..PoolSpec::default() }, 1, MONDAY);
     let object = ScaledObject::new(ScaledObjectSpec { max: 300, ..spec }, MONDAY, 0);
     ClosedLoop { pool, autoscaler: ByKeda::new(object, scaler) }.run(MONDAY + 30.0 * DAY)
+}
+
+fn starting_in(seconds: f64) -> PoolSpec {
+    PoolSpec { start: StartDelay::Fixed(seconds), ..PoolSpec::default() }
 }
 
 fn plain_keda(log: &JobLog, removal: Removal) -> Summary {
@@ -98,7 +102,7 @@ fn seven_workers_come_in_three_steps_with_the_defaults_and_in_two_with_the_behav
         (Some(Behavior::foresail()), vec![(1.0, 1), (15.0, 7)]),
     ] {
         let mut run = ClosedLoop {
-            pool: WorkerPool::new(&log, Removal::Drain, StartDelay::Fixed(3.0), 1, 0.0),
+            pool: WorkerPool::new(&log, &starting_in(3.0), 1, 0.0),
             autoscaler: ByKeda::new(
                 ScaledObject::new(ScaledObjectSpec { behavior, ..ScaledObjectSpec::default() }, 0.0, 0),
                 OnePerJob,
@@ -121,7 +125,7 @@ fn a_run_stops_where_it_is_told_to() {
     let log = week();
     let spec = ScaledObjectSpec::default();
     let mut run = ClosedLoop {
-        pool: WorkerPool::new(&log, Removal::Drain, StartDelay::Fixed(30.0), 1, MONDAY),
+        pool: WorkerPool::new(&log, &starting_in(30.0), 1, MONDAY),
         autoscaler: ByKeda::new(ScaledObject::new(spec, MONDAY, 0), ListLength::waiting(1.0)),
     };
     let summary = run.run(MONDAY + DAY);

@@ -18,7 +18,7 @@ use crate::{
         hpa::Behavior,
         job_log::JobLog,
         keda::{ScaledObject, ScaledObjectSpec},
-        workers::{Removal, Span, StartDelay, WorkerPool},
+        workers::{PoolSpec, Span, StartDelay, WorkerPool},
     },
     sizing::Workload,
     source::replay,
@@ -74,8 +74,8 @@ impl World {
     /// The queue, and nobody working yet. The same seed gives every run the same start delays.
     pub(super) fn pool(&self) -> WorkerPool {
         let parts = STARTS.map(|(weight, span)| (f64::from(weight), span));
-        let start_delay = StartDelay::Mixture(parts.to_vec());
-        WorkerPool::new(&self.log, Removal::Drain, start_delay, self.seed, self.start)
+        let spec = PoolSpec { start: StartDelay::Mixture(parts.to_vec()), ..PoolSpec::default() };
+        WorkerPool::new(&self.log, &spec, self.seed, self.start)
     }
 
     /// The ScaledObject that asks Foresail.

@@ -1,15 +1,17 @@
-//! How long a worker takes from being asked for to being ready.
+//! How long something takes to start: a worker on its node, an instance, its node.
 
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 
-/// Law of the start delay.
+/// Law of a start delay.
 #[derive(Clone, Debug, PartialEq)]
 pub enum StartDelay {
     /// Always so many seconds.
     Fixed(f64),
     /// One of these spans, each with its weight (above 0), and evenly within it. Warm and cold starts, say.
     Mixture(Vec<(f64, Span)>),
+    /// These seconds, in this order, and again from the first: what was recorded.
+    Recorded(Vec<f64>),
 }
 
 /// From so many seconds to so many.
@@ -25,28 +27,46 @@ pub struct Span {
 #[derive(Clone, Debug)]
 pub(super) struct StartDelays {
     law: StartDelay,
+    /// Sum of a mixture's weights.
+    weights: f64,
+    drawn: usize,
     rng: Pcg64Mcg,
+}
+
+impl Default for StartDelay {
+    /// At once.
+    fn default() -> Self {
+        Self::Fixed(0.0)
+    }
 }
 
 impl StartDelays {
     pub(super) fn new(law: StartDelay, seed: u64) -> Self {
-        Self { law, rng: Pcg64Mcg::seed_from_u64(seed) }
+        let weights = match &law {
+            StartDelay::Mixture(parts) => parts.iter().map(|(weight, _)| weight).sum(),
+            StartDelay::Fixed(_) | StartDelay::Recorded(_) => 0.0,
+        };
+        Self { law, weights, drawn: 0, rng: Pcg64Mcg::seed_from_u64(seed) }
     }
 
-    /// The next worker's, seconds.
+    /// The next one, seconds.
     pub(super) fn next(&mut self) -> f64 {
         match &self.law {
             StartDelay::Fixed(seconds) => *seconds,
             StartDelay::Mixture(parts) => {
                 let (part, within): (f64, f64) = self.rng.random();
-                let total: f64 = parts.iter().map(|(weight, _)| weight).sum();
-                let mut left = part * total;
+                let mut left = part * self.weights;
                 let chosen = parts.iter().find(|(weight, _)| {
                     left -= weight;
                     left < 0.0
                 });
                 let span = chosen.or(parts.last()).map_or(Span { from: 0.0, to: 0.0 }, |(_, span)| *span);
                 span.from + within * (span.to - span.from)
+            }
+            StartDelay::Recorded(delays) => {
+                let at = self.drawn % delays.len().max(1);
+                self.drawn += 1;
+                delays.get(at).copied().unwrap_or(0.0)
             }
         }
     }
@@ -67,5 +87,12 @@ mod tests {
         let cold_ones = drawn.iter().filter(is_in(cold)).count();
         assert_eq!(warm_ones + cold_ones, 4000);
         assert!((2900..3100).contains(&warm_ones), "{warm_ones}");
+    }
+
+    #[test]
+    fn recorded_delays_come_in_their_order_and_then_again() {
+        let mut delays = StartDelays::new(StartDelay::Recorded(vec![3.0, 8.0]), 7);
+        let drawn: Vec<String> = (0..3).map(|_| delays.next().to_string()).collect();
+        assert_eq!(drawn, ["3", "8", "3"]);
     }
 }

@@ -1,0 +1,484 @@
+//! Nodes: what comes for pods that find no room, where pods go, and which nodes are taken away again.
+//!
+//! Workers have one shape, so a node is room for so many of them. Facts on Karpenter and the Cluster Autoscaler
+//! stand beside their models, [`karpenter`] and [`cluster_autoscaler`].
+
+mod accounts;
+mod cluster_autoscaler;
+mod events;
+mod karpenter;
+mod launch;
+mod room;
+mod spec;
+mod timers;
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+pub use accounts::{NodeSeconds, NodeSummary};
+pub use spec::{
+    Autoscaler, ClusterAutoscaler, Consolidation, Karpenter, NodePoolSpec, NodeType, Placement, Resources,
+    Shortage, Spot,
+};
+
+use self::accounts::{Accounts, Bill};
+use self::events::{Event, Events, Kind};
+use self::launch::Launches;
+use self::room::Room;
+use self::timers::Timers;
+use super::start_delay::Span;
+
+/// Name of a node; written `node-3`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NodeId(pub(super) u32);
+
+/// A node as it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NodeView {
+    /// Its name.
+    pub id: NodeId,
+    /// How far it has come.
+    pub phase: NodePhase,
+    /// Its type: which of [`NodePoolSpec::types`].
+    pub kind: usize,
+    /// Its pods, terminating ones included.
+    pub pods: u32,
+}
+
+/// How far a node has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NodePhase {
+    /// Asked for: there is no instance yet.
+    Claimed,
+    /// There is an instance.
+    Launched,
+    /// It takes pods.
+    Ready,
+    /// It takes no more pods, and ends when the last one is gone.
+    Leaving,
+}
+
+/// The nodes of a pool.
+#[derive(Clone, Debug)]
+pub(super) struct Nodes {
+    spec: NodePoolSpec,
+    /// By type: pods that it has room for.
+    sizes: Vec<u32>,
+    /// All that ever were.
+    all: Vec<Node>,
+    /// Those that are there or come, in the order in which they were asked for.
+    living: Vec<u32>,
+    room: Room,
+    /// Pods that ready nodes have room for.
+    free: u32,
+    /// Pods that nodes have room for that are to come.
+    coming: u32,
+    counts: Counts,
+    /// Ready nodes, but for the standing ones, without pods other than terminating ones.
+    empty: BTreeSet<u32>,
+    /// Pods for which room is kept besides.
+    spare: u32,
+    events: Events,
+    timers: Timers,
+    /// Nodes of the disruption that waits for its validation.
+    chosen: Vec<u32>,
+    launches: Launches,
+    /// Nodes whose pods are to be evicted.
+    evicted: Vec<u32>,
+    /// Nodes whose pods are to be killed.
+    killed: Vec<u32>,
+    accounts: Accounts,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Node {
+    kind: usize,
+    state: State,
+    /// When its instance was launched.
+    launched: f64,
+    /// When a pod last came or went, or when it became ready.
+    touched: f64,
+    /// When its image will be there; infinite before its first pod.
+    image: f64,
+    /// Pods, terminating ones included.
+    pods: u32,
+    /// Pods without the terminating ones.
+    active: u32,
+    /// Since when the Cluster Autoscaler thinks that it is not needed.
+    unneeded: Option<f64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Living(NodePhase),
+    Gone,
+}
+
+/// Nodes that have an instance.
+#[derive(Clone, Copy, Debug, Default)]
+struct Counts {
+    starting: u32,
+    empty: u32,
+    used: u32,
+    leaving: u32,
+}
+
+impl Nodes {
+    pub(super) fn new(spec: &NodePoolSpec, seed: u64, now: f64) -> Self {
+        let mut nodes = Self {
+            sizes: spec.types.iter().map(|kind| kind.holds(&spec.pod)).collect(),
+            all: Vec::new(),
+            living: Vec::new(),
+            room: Room::new(&spec.types, &spec.pod, spec.placement),
+            free: 0,
+            coming: 0,
+            counts: Counts::default(),
+            empty: BTreeSet::new(),
+            spare: 0,
+            events: Events::default(),
+            timers: Timers::new(now),
+            chosen: Vec::new(),
+            launches: Launches::new(spec, seed),
+            evicted: Vec::new(),
+            killed: Vec::new(),
+            accounts: Accounts::new(now),
+            spec: spec.clone(),
+        };
+        if !nodes.spec.types.is_empty() {
+            for _ in 0..nodes.spec.standing {
+                let id = nodes.claim(0);
+                nodes.launched(id, now);
+                nodes.ready(id, now);
+            }
+        }
+        nodes
+    }
+
+    /// When anything happens next by itself.
+    pub(super) fn next_event(&self) -> f64 {
+        self.events.next().min(self.timers.next())
+    }
+
+    /// Lets happen what is due at `now`, one thing, while `pending` pods wait for room.
+    pub(super) fn happen(&mut self, now: f64, pending: u32) {
+        if let Some(event) = self.events.due(now) {
+            self.event(event, now);
+        } else if self.timers.provision <= now {
+            self.timers.provision = f64::INFINITY;
+            self.timers.batch_began = f64::INFINITY;
+            self.provision(now, pending);
+        } else if self.timers.act <= now {
+            self.timers.act = f64::INFINITY;
+            self.act(now);
+        } else if self.timers.look <= now {
+            self.timers.look = f64::INFINITY;
+            self.look(now);
+        }
+    }
+
+    /// A node whose pods are to be told to go now.
+    pub(super) fn next_evicted(&mut self) -> Option<NodeId> {
+        self.evicted.pop().map(NodeId)
+    }
+
+    /// A node whose pods end now.
+    pub(super) fn next_killed(&mut self) -> Option<NodeId> {
+        self.killed.pop().map(NodeId)
+    }
+
+    /// Puts a pod on the node that the scheduler chooses; `None` where no node has room. Also when the workers'
+    /// image is there.
+    pub(super) fn place(&mut self, now: f64) -> Option<(NodeId, f64)> {
+        let id = self.room.first()?;
+        let node = &mut self.all[id as usize];
+        let (kind, pods) = (node.kind, node.pods);
+        if pods == 0 {
+            self.counts.empty -= 1;
+            self.counts.used += 1;
+        }
+        if node.active == 0 {
+            self.empty.remove(&id);
+        }
+        if node.image == f64::INFINITY {
+            node.image = now + self.launches.image_pull();
+        }
+        node.pods += 1;
+        node.active += 1;
+        node.touched = now;
+        let image = node.image;
+        self.room.remove(id, kind, pods);
+        if pods + 1 < self.sizes[kind] {
+            self.room.insert(id, kind, pods + 1);
+        }
+        self.free -= 1;
+        if self.free + self.coming < self.spare {
+            self.want_nodes(now);
+        }
+        Some((NodeId(id), image.max(now)))
+    }
+
+    /// One of a node's pods is told to go.
+    pub(super) fn told_to_go(&mut self, NodeId(id): NodeId, now: f64) {
+        let node = &mut self.all[id as usize];
+        node.active -= 1;
+        node.touched = now;
+        if node.active == 0 && node.state == State::Living(NodePhase::Ready) && id >= self.spec.standing {
+            self.empty.insert(id);
+        }
+        self.plan_look(now);
+    }
+
+    /// One of a node's pods that was told to go is gone.
+    pub(super) fn left(&mut self, NodeId(id): NodeId, now: f64) {
+        let node = &mut self.all[id as usize];
+        node.pods -= 1;
+        node.touched = now;
+        let Node { kind, pods, state, .. } = *node;
+        if pods == 0 {
+            self.counts.used -= 1;
+            self.counts.empty += 1;
+        }
+        match state {
+            State::Living(NodePhase::Ready) => {
+                if pods + 1 < self.sizes[kind] {
+                    self.room.remove(id, kind, pods + 1);
+                }
+                self.room.insert(id, kind, pods);
+                self.free += 1;
+                self.plan_look(now);
+            }
+            State::Living(NodePhase::Leaving) if pods == 0 => {
+                self.events.expect(Event { at: now + self.spec.termination, node: id, kind: Kind::Ended });
+            }
+            _ => {}
+        }
+    }
+
+    /// Pods have found no room.
+    pub(super) fn want_nodes(&mut self, now: f64) {
+        match self.spec.autoscaler {
+            Autoscaler::None => {}
+            Autoscaler::Karpenter(_) => self.timers.batch(now),
+            Autoscaler::ClusterAutoscaler(options) => {
+                self.timers.provision = self.timers.on_grid(now, options.scan_interval);
+            }
+        }
+    }
+
+    /// Keeps room for so many pods besides those that are there.
+    pub(super) fn set_spare(&mut self, pods: u32, now: f64) {
+        if self.spare == pods {
+            return;
+        }
+        self.spare = pods;
+        if self.free + self.coming < pods {
+            self.want_nodes(now);
+        }
+        self.plan_look(now);
+    }
+
+    /// Pods of a node that are not terminating.
+    pub(super) fn active_on(&self, NodeId(id): NodeId) -> u32 {
+        self.all[id as usize].active
+    }
+
+    /// All nodes that are there or come, in the order in which they were asked for.
+    pub(super) fn view(&self) -> impl Iterator<Item = NodeView> {
+        self.living.iter().filter_map(|&id| {
+            let Node { kind, pods, state, .. } = self.all[id as usize];
+            let State::Living(phase) = state else { return None };
+            Some(NodeView { id: NodeId(id), phase, kind, pods })
+        })
+    }
+
+    /// Lets time pass.
+    pub(super) fn pass(&mut self, seconds: f64) {
+        let Counts { starting, empty, used, .. } = self.counts;
+        self.accounts.pass(seconds, starting, empty, used);
+    }
+
+    /// What was counted so far is forgotten.
+    pub(super) fn begin_accounts(&mut self, now: f64) {
+        self.accounts = Accounts::new(now);
+        self.note_peak();
+    }
+
+    /// How it has gone so far; instances that are there are billed as if they ended now.
+    pub(super) fn summary(&self, now: f64) -> NodeSummary {
+        let mut so_far = self.accounts.so_far;
+        for &id in &self.living {
+            so_far.add(&self.bill(id, now));
+        }
+        so_far
+    }
+
+    fn event(&mut self, Event { node: id, kind, .. }: Event, now: f64) {
+        let State::Living(phase) = self.all[id as usize].state else { return };
+        match (phase, kind) {
+            (NodePhase::Claimed, Kind::LaunchFailed) => self.launch_failed(id, now),
+            (NodePhase::Claimed, Kind::Launched) => self.launched(id, now),
+            (NodePhase::Launched, Kind::Ready) => self.ready(id, now),
+            (NodePhase::Claimed | NodePhase::Launched, Kind::Overdue) => {
+                self.accounts.so_far.failed += 1;
+                self.leave(id, now);
+                self.want_nodes(now);
+            }
+            (NodePhase::Launched | NodePhase::Ready, Kind::Reclaimed) => {
+                self.accounts.so_far.reclaimed += 1;
+                self.leave(id, now);
+                let notice = self.spec.spot.map_or(0.0, |spot| spot.notice);
+                self.events.expect(Event { at: now + notice, node: id, kind: Kind::ReclaimOver });
+            }
+            (NodePhase::Leaving, Kind::ReclaimOver) => {
+                self.killed.push(id);
+                self.events.expect(Event { at: now, node: id, kind: Kind::Ended });
+            }
+            (NodePhase::Leaving, Kind::Ended) => self.end(id, now),
+            _ => {}
+        }
+    }
+
+    /// Asks for a node.
+    fn claim(&mut self, kind: usize) -> u32 {
+        let id = u32::try_from(self.all.len()).unwrap_or(u32::MAX);
+        self.all.push(Node {
+            kind,
+            state: State::Living(NodePhase::Claimed),
+            launched: f64::INFINITY,
+            touched: f64::INFINITY,
+            image: f64::INFINITY,
+            pods: 0,
+            active: 0,
+            unneeded: None,
+        });
+        self.living.push(id);
+        self.coming += self.sizes[kind];
+        id
+    }
+
+    fn launched(&mut self, id: u32, now: f64) {
+        let node = &mut self.all[id as usize];
+        node.state = State::Living(NodePhase::Launched);
+        node.launched = now;
+        self.counts.starting += 1;
+        self.accounts.so_far.launched += 1;
+        self.note_peak();
+    }
+
+    fn ready(&mut self, id: u32, now: f64) {
+        let node = &mut self.all[id as usize];
+        node.state = State::Living(NodePhase::Ready);
+        node.touched = now;
+        let kind = node.kind;
+        self.counts.starting -= 1;
+        self.counts.empty += 1;
+        self.coming -= self.sizes[kind];
+        self.free += self.sizes[kind];
+        if self.sizes[kind] > 0 {
+            self.room.insert(id, kind, 0);
+        }
+        if id >= self.spec.standing {
+            self.empty.insert(id);
+        }
+        self.plan_look(now);
+    }
+
+    /// Takes no more pods on a node; those that it has are evicted.
+    fn leave(&mut self, id: u32, now: f64) {
+        let Node { kind, state, pods, active, .. } = self.all[id as usize];
+        let size = self.sizes[kind];
+        match state {
+            State::Living(NodePhase::Claimed) => {
+                self.coming -= size;
+                self.forget(id);
+                return;
+            }
+            State::Living(NodePhase::Launched) => {
+                self.coming -= size;
+                self.counts.starting -= 1;
+                self.counts.empty += 1;
+            }
+            State::Living(NodePhase::Ready) => {
+                if pods < size {
+                    self.room.remove(id, kind, pods);
+                }
+                self.free -= size - pods;
+                self.empty.remove(&id);
+            }
+            State::Living(NodePhase::Leaving) | State::Gone => return,
+        }
+        self.all[id as usize].state = State::Living(NodePhase::Leaving);
+        self.counts.leaving += 1;
+        if active > 0 {
+            self.evicted.push(id);
+        }
+        if pods == 0 {
+            self.events.expect(Event { at: now + self.spec.termination, node: id, kind: Kind::Ended });
+        }
+    }
+
+    fn end(&mut self, id: u32, now: f64) {
+        let bill = self.bill(id, now);
+        self.accounts.so_far.add(&bill);
+        self.counts.leaving -= 1;
+        self.counts.empty -= 1;
+        self.forget(id);
+        if self.spec.limit.is_some() {
+            self.want_nodes(now);
+        }
+        self.plan_look(now);
+    }
+
+    fn forget(&mut self, id: u32) {
+        self.all[id as usize].state = State::Gone;
+        if let Ok(at) = self.living.binary_search(&id) {
+            self.living.remove(at);
+        }
+    }
+
+    /// What an instance has cost since the accounts began.
+    fn bill(&self, id: u32, now: f64) -> Bill {
+        let Node { kind, launched, .. } = self.all[id as usize];
+        if launched > now {
+            return Bill::default();
+        }
+        let seconds = self.accounts.lifetime(launched, now);
+        let billed = self.spec.billing.billed(seconds);
+        Bill { seconds, billed, cost: billed / 3600.0 * self.spec.types[kind].price }
+    }
+
+    fn note_peak(&mut self) {
+        let Counts { starting, empty, used, .. } = self.counts;
+        let peak = &mut self.accounts.so_far.peak;
+        *peak = (*peak).max((starting + empty + used) as usize);
+    }
+
+    /// Pods went, or a node came or went: another node may be free to go.
+    fn plan_look(&mut self, now: f64) {
+        match self.spec.autoscaler {
+            Autoscaler::None => {}
+            Autoscaler::Karpenter(options) => self.plan_disruption(&options, now),
+            Autoscaler::ClusterAutoscaler(options) => self.plan_scale_down(&options, now),
+        }
+    }
+
+    fn look(&mut self, now: f64) {
+        match self.spec.autoscaler {
+            Autoscaler::None => {}
+            Autoscaler::Karpenter(options) => self.choose_to_disrupt(&options, now),
+            Autoscaler::ClusterAutoscaler(options) => self.scale_down(&options, now),
+        }
+    }
+
+    fn act(&mut self, now: f64) {
+        if let Autoscaler::Karpenter(options) = self.spec.autoscaler {
+            self.disrupt(&options, now);
+        }
+    }
+}
+
+impl fmt::Display for NodeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "node-{}", self.0)
+    }
+}

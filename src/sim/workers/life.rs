@@ -1,0 +1,334 @@
+//! What happens to workers: they come, work, crash and go.
+
+use super::events::{Event, Kind};
+use super::queue::Waiting;
+use super::{Ask, Removal, Running, Slots, State, Worker, WorkerPool};
+
+impl WorkerPool {
+    /// A job of the log arrives.
+    pub(super) fn arrive(&mut self) {
+        let job = u32::try_from(self.arrived).unwrap_or(u32::MAX);
+        self.queue.arrive(job, self.now);
+        self.arrived += 1;
+        self.hand_out();
+    }
+
+    pub(super) fn happen(&mut self, Event { worker: id, kind, restarts, .. }: Event) {
+        let worker = &self.workers[id as usize];
+        if worker.restarts != restarts {
+            return;
+        }
+        match (worker.state, kind) {
+            (State::Ready | State::Draining, Kind::JobDone(slot)) => self.job_done(id, slot),
+            (State::Starting, Kind::Ready) => self.become_ready(id),
+            (State::Ready, Kind::Crash) => {
+                self.accounts.count().crashed += 1;
+                self.start_again(id);
+            }
+            (State::Draining, Kind::Crash) => {
+                self.accounts.count().crashed += 1;
+                self.leave(id);
+                self.make_use_of_room();
+            }
+            (State::Draining, Kind::GraceOver) => {
+                self.leave(id);
+                self.make_use_of_room();
+            }
+            // An event of a worker that has left, or of a slot whose worker is going.
+            _ => {}
+        }
+    }
+
+    pub(super) fn nodes_happen(&mut self) {
+        let (now, pending) = (self.now, self.crew.pending);
+        let Some(nodes) = &mut self.nodes else { return };
+        nodes.happen(now, pending);
+        while let Some(node) = self.nodes.as_mut().and_then(super::Nodes::next_evicted) {
+            let there: Vec<u32> = self.active.iter().copied().filter(|&id| self.is_on(id, node)).collect();
+            for id in there {
+                self.accounts.count().evicted += 1;
+                self.tell_to_go(id);
+            }
+        }
+        while let Some(node) = self.nodes.as_mut().and_then(super::Nodes::next_killed) {
+            let there: Vec<u32> = self.draining.iter().copied().filter(|&id| self.is_on(id, node)).collect();
+            for id in there {
+                self.leave(id);
+            }
+        }
+        self.fill_up();
+        self.make_use_of_room();
+    }
+
+    /// Starts as many workers as are missing.
+    pub(super) fn fill_up(&mut self) {
+        let missing = self.wanted.saturating_sub(self.active.len());
+        for _ in 0..missing {
+            let id = self.create();
+            if self.nodes.is_some() {
+                self.pending.push_back(id);
+            } else {
+                self.bind_to(id, None, self.now);
+            }
+        }
+        if missing > 0 {
+            self.bind();
+            let now = self.now;
+            if let Some(nodes) = &mut self.nodes
+                && self.crew.pending > 0
+            {
+                nodes.want_nodes(now);
+            }
+        }
+    }
+
+    /// Puts workers on nodes that have room, those first that were asked for first.
+    pub(super) fn bind(&mut self) {
+        while self.crew.pending > 0
+            && let Some(&id) = self.pending.front()
+        {
+            if self.workers[id as usize].state != State::Pending {
+                self.pending.pop_front();
+                continue;
+            }
+            let now = self.now;
+            let Some((node, image)) = self.nodes.as_mut().and_then(|nodes| nodes.place(now)) else { return };
+            self.pending.pop_front();
+            self.bind_to(id, Some(node), image);
+        }
+    }
+
+    /// Tells a worker to go that is to stay.
+    pub(super) fn tell_to_go(&mut self, id: u32) {
+        let worker = self.workers[id as usize];
+        self.leave_active(id);
+        if worker.jobs == 0 || self.spec.removal == Removal::Kill {
+            self.leave(id);
+            return;
+        }
+        self.workers[id as usize].state = State::Draining;
+        self.workers[id as usize].place = place(&self.draining);
+        self.draining.push(id);
+        self.crew.draining += 1;
+        self.in_flight_draining += worker.jobs as usize;
+        let over = self.now + self.spec.grace_period;
+        self.expect(over, id, Kind::GraceOver);
+    }
+
+    /// Gives the job that stands first to the slot that has asked longest.
+    pub(super) fn hand_out(&mut self) {
+        while self.queue.len() > 0 {
+            let Some(ask) = self.next_asking() else { return };
+            let Some(job) = self.queue.take() else { return };
+            self.begin(ask, job);
+        }
+    }
+
+    /// Nodes or slots may have become free.
+    fn make_use_of_room(&mut self) {
+        self.bind();
+        self.hand_out();
+    }
+
+    fn create(&mut self) -> u32 {
+        let id = place(&self.workers);
+        self.workers.push(Worker {
+            created: self.now,
+            bound: f64::INFINITY,
+            ready: f64::INFINITY,
+            start_delay: self.start_delays.next(),
+            state: State::Pending,
+            place: place(&self.active),
+            node: None,
+            row: 0,
+            jobs: 0,
+            restarts: 0,
+            deletion_cost: 0,
+            cold: true,
+        });
+        self.active.push(id);
+        self.crew.pending += 1;
+        self.accounts.count().launched += 1;
+        id
+    }
+
+    /// Starts a worker on its node, where its image is there from `image` on.
+    fn bind_to(&mut self, id: u32, node: Option<super::NodeId>, image: f64) {
+        let worker = &mut self.workers[id as usize];
+        worker.state = State::Starting;
+        worker.bound = self.now;
+        worker.node = node;
+        worker.row = self.slots.take();
+        let ready = image + worker.start_delay;
+        self.crew.pending -= 1;
+        self.crew.starting += 1;
+        self.expect(ready, id, Kind::Ready);
+    }
+
+    fn become_ready(&mut self, id: u32) {
+        self.crew.starting -= 1;
+        self.crew.ready += 1;
+        let worker = &mut self.workers[id as usize];
+        worker.state = State::Ready;
+        worker.ready = self.now;
+        worker.cold = true;
+        let restarts = worker.restarts;
+        self.asking.extend((0..self.slots.width).map(|slot| Ask { worker: id, slot, restarts }));
+        let crash = self.now + self.crashes.seconds_until(self.spec.crash);
+        self.expect(crash, id, Kind::Crash);
+        self.hand_out();
+    }
+
+    /// A ready worker has crashed and starts again on its node.
+    fn start_again(&mut self, id: u32) {
+        self.crew.ready -= 1;
+        self.crew.busy -= u32::from(self.workers[id as usize].jobs > 0);
+        self.crew.starting += 1;
+        self.lose_jobs(id);
+        let ready = self.now + self.restart_delays.next();
+        let worker = &mut self.workers[id as usize];
+        worker.state = State::Starting;
+        worker.restarts += 1;
+        self.expect(ready, id, Kind::Ready);
+        self.hand_out();
+    }
+
+    fn begin(&mut self, Ask { worker: id, slot, restarts }: Ask, Waiting { job, since }: Waiting) {
+        let now = self.now;
+        self.accounts.note_wait(job, now - since);
+        let worker = &mut self.workers[id as usize];
+        self.crew.busy += u32::from(worker.jobs == 0);
+        worker.jobs += 1;
+        let cold = if worker.cold { self.spec.warm_cache } else { 0.0 };
+        worker.cold = false;
+        *self.slots.at(worker.row, slot) = Some(Running { job, since: now });
+        self.in_flight += 1;
+        let done = now + self.jobs[job as usize].run + cold;
+        self.events.expect(Event { at: done, worker: id, kind: Kind::JobDone(slot), restarts });
+    }
+
+    fn job_done(&mut self, id: u32, slot: u32) {
+        let worker = &mut self.workers[id as usize];
+        worker.jobs -= 1;
+        let Worker { jobs, row, state, restarts, .. } = *worker;
+        *self.slots.at(row, slot) = None;
+        self.in_flight -= 1;
+        self.completed += 1;
+        self.accounts.count().completed += 1;
+        if state == State::Ready {
+            self.crew.busy -= u32::from(jobs == 0);
+            self.asking.push_back(Ask { worker: id, slot, restarts });
+            self.hand_out();
+        } else {
+            self.in_flight_draining -= 1;
+            if jobs == 0 {
+                self.leave(id);
+                self.bind();
+            }
+        }
+    }
+
+    fn next_asking(&mut self) -> Option<Ask> {
+        while let Some(ask) = self.asking.pop_front() {
+            let worker = &self.workers[ask.worker as usize];
+            if worker.state == State::Ready && worker.restarts == ask.restarts {
+                return Some(ask);
+            }
+        }
+        None
+    }
+
+    /// Takes a worker out of those that are to stay.
+    fn leave_active(&mut self, id: u32) {
+        let Worker { state, place, jobs, node, .. } = self.workers[id as usize];
+        match state {
+            State::Pending => self.crew.pending -= 1,
+            State::Starting => self.crew.starting -= 1,
+            State::Ready | State::Draining | State::Gone => {
+                self.crew.ready -= 1;
+                self.crew.busy -= u32::from(jobs > 0);
+            }
+        }
+        self.active.swap_remove(place as usize);
+        if let Some(&moved) = self.active.get(place as usize) {
+            self.workers[moved as usize].place = place;
+        }
+        if let (Some(nodes), Some(node)) = (&mut self.nodes, node) {
+            nodes.told_to_go(node, self.now);
+        }
+    }
+
+    /// A worker that is no more among those that are to stay is gone. Its jobs wait again.
+    fn leave(&mut self, id: u32) {
+        let Worker { state, place, jobs, node, bound, row, .. } = self.workers[id as usize];
+        if state == State::Draining {
+            self.crew.draining -= 1;
+            self.in_flight_draining -= jobs as usize;
+            self.draining.swap_remove(place as usize);
+            if let Some(&moved) = self.draining.get(place as usize) {
+                self.workers[moved as usize].place = place;
+            }
+        }
+        self.lose_jobs(id);
+        self.workers[id as usize].state = State::Gone;
+        if state != State::Pending {
+            self.slots.give_back(row);
+            self.accounts.note_gone(bound, self.now, &self.spec.billing);
+        }
+        if let (Some(nodes), Some(node)) = (&mut self.nodes, node) {
+            nodes.left(node, self.now);
+        }
+    }
+
+    /// The work of a worker is lost; its jobs wait again, in the order in which they began.
+    fn lose_jobs(&mut self, id: u32) {
+        let Worker { row, jobs, .. } = self.workers[id as usize];
+        if jobs == 0 {
+            return;
+        }
+        let mut lost: Vec<Running> =
+            (0..self.slots.width).filter_map(|slot| self.slots.at(row, slot).take()).collect();
+        lost.sort_by(|a, b| a.since.total_cmp(&b.since).then(a.job.cmp(&b.job)));
+        if self.spec.requeue == super::Requeue::Head {
+            lost.reverse();
+        }
+        for Running { job, since } in lost {
+            self.accounts.note_lost(self.now - since);
+            self.queue.requeue(job, self.now, self.spec.requeue);
+        }
+        self.in_flight -= jobs as usize;
+        self.workers[id as usize].jobs = 0;
+    }
+
+    fn is_on(&self, id: u32, node: super::NodeId) -> bool {
+        self.workers[id as usize].node == Some(node)
+    }
+
+    fn expect(&mut self, at: f64, worker: u32, kind: Kind) {
+        let restarts = self.workers[worker as usize].restarts;
+        self.events.expect(Event { at, worker, kind, restarts });
+    }
+}
+
+impl Slots {
+    fn take(&mut self) -> u32 {
+        self.free.pop().unwrap_or_else(|| {
+            let row = place(&self.running) / self.width;
+            self.running.resize(self.running.len() + self.width as usize, None);
+            row
+        })
+    }
+
+    fn give_back(&mut self, row: u32) {
+        self.free.push(row);
+    }
+
+    fn at(&mut self, row: u32, slot: u32) -> &mut Option<Running> {
+        &mut self.running[row as usize * self.width as usize + slot as usize]
+    }
+}
+
+/// The place of what is put at the end.
+fn place<T>(all: &[T]) -> u32 {
+    u32::try_from(all.len()).unwrap_or(u32::MAX)
+}
