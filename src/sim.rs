@@ -16,7 +16,8 @@
 //! - [`scaled_job`]: a ScaledJob: how many Jobs KEDA creates
 //! - [`autoscaler`]: whoever decides how many workers there are to be
 //! - [`closed_loop`]: workers and an autoscaler on virtual time
-//! - [`outcome`]: what a run came to
+//! - [`outcome`]: the measures of a run
+//! - [`world`]: a log, played in a world by an autoscaler, and what it came to
 //! - [`timeline`]: what was recorded of a run on the real thing, for the models to agree with
 
 pub mod job_log;
@@ -48,5 +49,7 @@ pub mod autoscaler;
 pub mod closed_loop;
 
 pub mod outcome;
+
+pub mod world;
 
 pub mod timeline;
