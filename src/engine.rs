@@ -2,7 +2,9 @@
 
 mod active;
 mod cluster;
+mod crews;
 mod faults;
+mod meaning;
 mod queues;
 mod run;
 
@@ -18,21 +20,20 @@ use tokio::sync::watch;
 use self::{
     active::{ActiveRef, Activity},
     cluster::Cluster,
+    crews::{Crews, QueueCrew},
     faults::Faults,
+    meaning::{object, rules, wanted, watched},
     queues::{Queue, Queues},
 };
 use crate::{
     answers::{Answers, QueueRow, Row, Table},
-    config::{
-        Config,
-        source::{SourceConfig, WorkloadName},
-    },
-    refs::{self, Caller, RefEntry, RefKey, RefSpec, Refs},
+    config::Config,
+    refs::{self, Caller, RefEntry, RefSpec, Refs},
     sampler::{Interest, Reading, Wish},
-    series::{KnownQueue, QueueKey, QueueRules, Sample, Series},
-    sizing::{Mode, RefState},
-    source::{Identity, LayoutIndex, Wanted},
-    workloads::{Crew, News, SCALED_JOB, SCALED_OBJECT, Sight, Sighting, call_roll},
+    series::{KnownQueue, Sample, Series},
+    sizing::RefState,
+    source::Identity,
+    workloads::{News, Sight},
 };
 
 /// Seconds between two looks for refs that nobody asks for any more.
@@ -148,9 +149,11 @@ impl Engine {
         match result {
             Ok(batch) => {
                 self.note_identity(&source, at, batch.identity);
-                let mut crews = self.crews(&batch.samples);
+                let in_sight = self.cluster.sight() == Some(Sight::Clear);
+                let active = in_sight.then_some(&self.active).into_iter().flatten().flatten();
+                let mut crews = Crews::of(active, &interest, &batch.samples);
                 for (wish, sample) in interest.queues.iter().zip(batch.samples) {
-                    let crew = crews.remove(&wish.queue.index.at());
+                    let crew = crews.take(&wish.queue);
                     awaited |= self.absorb_one(&wish.queue, at, sample, crew, Some(&mut faults));
                 }
             }
@@ -287,7 +290,7 @@ impl Engine {
         known: &Arc<KnownQueue>,
         at: f64,
         sample: Result<Sample, Arc<str>>,
-        crews: Option<Crews>,
+        crew: Option<QueueCrew>,
         faults: Option<&mut Faults>,
     ) -> bool {
         let Some(queue) = self.queues.get_mut(known) else { return false };
@@ -301,7 +304,7 @@ impl Engine {
                 let has_work = sample.work().is_some_and(|work| work > 0);
                 let wakes = has_work && !self.series.has_work(known.index);
                 let awaited = first || wakes || queue.starts_jobs();
-                let draining = crews.map_or(0, |crews| crews.call_roll(&mut sample, at));
+                let draining = crew.map_or(0, |crew| crew.call_roll(&mut sample, at));
                 self.series.intake(known.index, at, &sample, draining);
                 awaited
             }
@@ -314,25 +317,6 @@ impl Engine {
                 first
             }
         }
-    }
-
-    /// By queue, the pods of all refs that ask for it; nothing where no sample names a worker.
-    fn crews(&self, samples: &[Result<Sample, Arc<str>>]) -> HashMap<usize, Crews> {
-        let mut crews: HashMap<usize, Crews> = HashMap::new();
-        let named =
-            samples.iter().flatten().any(|sample| sample.holders.as_ref().is_some_and(|all| !all.is_empty()));
-        if !named || self.cluster.sight() != Some(Sight::Clear) {
-            return crews;
-        }
-        for active in self.active.iter().flatten() {
-            let Some(queue) = &active.queue else { continue };
-            let crews = crews.entry(queue.index.at()).or_default();
-            match &active.sighting {
-                Some(sighting) => crews.in_view.push(sighting.clone()),
-                None => crews.out_of_view = true,
-            }
-        }
-        crews
     }
 
     fn expire(&mut self, now: f64) {
@@ -434,69 +418,4 @@ impl Engine {
             worker_refs: queue.worker_refs,
         }
     }
-}
-
-/// The pods of the refs that ask for one queue.
-#[derive(Default)]
-struct Crews {
-    in_view: Vec<Arc<Sighting>>,
-    /// Some ref's pods are not known.
-    out_of_view: bool,
-}
-
-impl Crews {
-    /// As [`call_roll`].
-    fn call_roll(&self, sample: &mut Sample, at: f64) -> u64 {
-        let crews: Vec<&Crew> = self.in_view.iter().map(|sighting| &sighting.crew).collect();
-        call_roll(sample, &crews, !self.out_of_view, at)
-    }
-}
-
-/// What a ref is called in Kubernetes: the workload of a `watch` line, else the object that KEDA calls for,
-/// whose kind KEDA does not tell.
-fn object(config: &Config, entry: &RefEntry, spec: Option<&RefSpec>) -> WorkloadName {
-    let RefKey { namespace, name, .. } = &entry.key;
-    if entry.caller() == Caller::Operator {
-        let lines = config.sources.values().flat_map(|source| &source.watch);
-        let mut named = lines.map(|line| &line.workload);
-        if let Some(workload) = named.find(|named| (&named.namespace, &named.name) == (namespace, name)) {
-            return workload.clone();
-        }
-    }
-    let jobs = spec.is_some_and(|spec| matches!(spec.policy.mode, Mode::Jobs(_)));
-    let kind = if jobs { SCALED_JOB } else { SCALED_OBJECT };
-    WorkloadName { kind: kind.to_owned(), namespace: namespace.clone(), name: name.clone() }
-}
-
-/// The rules of a queue; `None` where its source or layout is not configured.
-fn rules(config: &Config, key: &QueueKey) -> Option<QueueRules> {
-    let source = config.sources.get(&key.source)?;
-    let layout = source.layouts.iter().find(|layout| layout.name == key.layout)?;
-    Some(QueueRules { max_run: layout.max_run, stale_after: source.stale_after })
-}
-
-/// What a source must read for a queue.
-fn wanted(config: &SourceConfig, key: &QueueKey) -> Vec<Wanted> {
-    let Some(layout) = config.layouts.iter().position(|layout| layout.name == key.layout) else {
-        return Vec::new();
-    };
-    key.names.iter().map(|name| Wanted { layout: LayoutIndex(layout), queue: name.as_str().into() }).collect()
-}
-
-/// The keys of all refs that `watch` names, as KEDA would give them.
-fn watched(config: &Config) -> Vec<RefKey> {
-    let lines =
-        config.sources.values().flat_map(|source| source.watch.iter().map(move |line| (source, line)));
-    lines
-        .map(|(source, line)| {
-            let pairs = [
-                ("source", &source.name),
-                ("layout", &line.layout),
-                ("queue", &line.queue),
-                ("policy", &line.policy),
-            ];
-            let metadata = pairs.map(|(key, value)| (key.to_owned(), value.clone()));
-            RefKey::new(line.workload.namespace.clone(), line.workload.name.clone(), metadata)
-        })
-        .collect()
 }

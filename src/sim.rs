@@ -14,7 +14,9 @@
 //! - [`round`]: the calls of one visit of KEDA to an external scaler, in their order
 //! - [`keda`]: a ScaledObject: when KEDA visits, and what it does with the answers
 //! - [`scaled_job`]: a ScaledJob: how many Jobs KEDA creates
-//! - [`closed_loop`]: all of it on virtual time, for whoever answers synchronously
+//! - [`autoscaler`]: whoever decides how many workers there are to be
+//! - [`closed_loop`]: workers and an autoscaler on virtual time
+//! - [`outcome`]: what a run came to
 //! - [`timeline`]: what was recorded of a run on the real thing, for the models to agree with
 
 pub mod job_log;
@@ -41,6 +43,10 @@ pub mod keda;
 
 pub mod scaled_job;
 
+pub mod autoscaler;
+
 pub mod closed_loop;
+
+pub mod outcome;
 
 pub mod timeline;

@@ -98,6 +98,24 @@ pub enum Undecided {
     NothingToHold,
 }
 
+impl RefState {
+    /// Until when the decision just made at `now` stands if no sample says anything else; `now` where the next
+    /// one may change it even so, infinite where only a different sample can.
+    pub fn stands_until(&self, now: f64, view: &QueueView, policy: &Policy) -> f64 {
+        let blind = view.depth.in_flight.is_none();
+        let settling = blind && view.empty_for.is_some_and(|seconds| seconds < view.max_run);
+        if view.no_fall.is_some() || settling {
+            return now;
+        }
+        match policy.mode {
+            Mode::Workers if self.hold.holds_more_than(demand(&view.depth, policy.slots)) => {
+                now + self.hold.left(now, policy.keep_alive)
+            }
+            Mode::Workers | Mode::Jobs(_) => f64::INFINITY,
+        }
+    }
+}
+
 /// Decides for one ref. `pin` is the operator's override for it.
 ///
 /// # Errors

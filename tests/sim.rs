@@ -1,5 +1,7 @@
 //! The model of KEDA, the HPA, workers and job logs.
 
+#[path = "sim/autoscaler.rs"]
+mod autoscaler;
 #[path = "sim/closed_loop.rs"]
 mod closed_loop;
 #[path = "sim/hpa.rs"]

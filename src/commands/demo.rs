@@ -35,7 +35,7 @@ use crate::{
     http::{Http, Readiness},
     refs::Refs,
     scaler::{Scaler, Server},
-    sim::{closed_loop::ListLength, workers::Summary},
+    sim::{autoscaler::ListLength, workers::Summary},
     telemetry::Metrics,
 };
 
@@ -177,13 +177,13 @@ async fn foresail(
 
 /// The runs of plain KEDA, by its targets; `None` when interrupted.
 fn plain_keda(world: &World, interrupted: &CancellationToken) -> Option<Vec<(ListLength, Summary)>> {
-    let run = |mut scaler: ListLength| {
-        let mut plain = world.plain_keda();
+    let run = |scaler: ListLength| {
+        let mut plain = world.plain_keda(scaler);
         while plain.pool.now() < world.limit && !plain.is_over() {
             if interrupted.is_cancelled() {
                 return None;
             }
-            plain.step(&mut scaler, world.limit);
+            plain.step(world.limit);
         }
         Some((scaler, plain.pool.summary()))
     };

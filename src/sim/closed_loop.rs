@@ -1,101 +1,48 @@
-//! KEDA, the HPA and workers on virtual time, for a scaler that answers synchronously.
+//! Workers and whoever decides how many there are, on virtual time.
 
-use super::keda::ScaledObject;
-use super::round::{Call, Reply, Round, Spec, Value};
+use super::autoscaler::Autoscaler;
 use super::workers::{Summary, WorkerPool};
 
-/// Whoever answers KEDA from the queue that it sees.
-pub trait Scaler {
-    /// Answers one call at `now`.
-    fn answer(&mut self, now: f64, pool: &WorkerPool, call: Call<'_>) -> Reply;
-
-    /// Whether `StreamIsActive` says `true` at `now`; asked after everything that happens in the pool. A plain
-    /// external scaler never does.
-    fn pushes(&mut self, _now: f64, _pool: &WorkerPool) -> bool {
-        false
-    }
-}
-
-/// A ScaledObject and its workers. The parts are open, so that a driver of its own kind can step them by hand:
-/// advance the pool to [`next_event`](Self::next_event), hold the rounds that are due, scale.
+/// A pool and its autoscaler.
 #[derive(Clone, Debug)]
-pub struct ClosedLoop {
+pub struct ClosedLoop<A> {
     /// The queue and its workers.
     pub pool: WorkerPool,
-    /// KEDA's side.
-    pub keda: ScaledObject,
+    /// Who decides.
+    pub autoscaler: A,
 }
 
-/// How KEDA's own list scaler answers: the metric is the number of waiting jobs, and jobs in flight are
-/// invisible. This is plain `depth/target`.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct ListLength {
-    /// Waiting jobs for one worker, above 0.
-    pub target: f64,
-}
-
-impl ClosedLoop {
+impl<A: Autoscaler> ClosedLoop<A> {
     /// When anything happens next.
     pub fn next_event(&self) -> f64 {
-        self.pool.next_event().min(self.keda.next_due())
+        self.pool.next_event().min(self.autoscaler.next_due(&self.pool))
     }
 
     /// Lets everything happen that is due at the next event, or at `until` if that comes first.
-    pub fn step(&mut self, scaler: &mut impl Scaler, until: f64) {
+    pub fn step(&mut self, until: f64) {
         let at = self.next_event().max(self.pool.now()).min(until);
         self.pool.advance(at);
-        if scaler.pushes(at, &self.pool)
-            && let Some(replicas) = self.keda.push(at, true)
-        {
-            self.pool.scale_to(replicas);
-        }
-        self.observe();
-        while let Some(mut round) = self.keda.due(at) {
-            self.hold(at, &mut round, scaler);
-            if let Some(replicas) = self.keda.finish(at, round) {
-                self.pool.scale_to(replicas);
-                self.observe();
-            }
+        self.autoscaler.turn(at, &mut self.pool);
+    }
+
+    /// Runs until `until`.
+    pub fn run_to(&mut self, until: f64) {
+        while self.pool.now() < until {
+            self.step(until);
         }
     }
 
-    /// Runs until all jobs are done and no worker is left beyond the minimum, or until `until`.
-    pub fn run(&mut self, scaler: &mut impl Scaler, until: f64) -> Summary {
-        while self.pool.now() < until && !self.is_over() {
-            self.step(scaler, until);
+    /// Runs until all jobs are done and no worker is left beyond the minimum, or until `limit`.
+    pub fn run(&mut self, limit: f64) -> Summary {
+        while self.pool.now() < limit && !self.is_over() {
+            self.step(limit);
         }
         self.pool.summary()
     }
 
     /// Whether all jobs are done and no worker is left beyond the minimum.
     pub fn is_over(&self) -> bool {
-        let rest = self.keda.spec().idle.unwrap_or(self.keda.spec().min);
-        self.pool.is_done() && self.pool.terminating() == 0 && self.keda.replicas() <= rest
-    }
-
-    fn hold(&self, now: f64, round: &mut Round, scaler: &mut impl Scaler) {
-        while let Some(call) = round.call() {
-            let reply = scaler.answer(now, &self.pool, call);
-            round.reply(reply);
-        }
-    }
-
-    fn observe(&mut self) {
-        self.keda.set_ready(u32::try_from(self.pool.ready()).unwrap_or(u32::MAX));
-    }
-}
-
-impl Scaler for ListLength {
-    fn answer(&mut self, _now: f64, pool: &WorkerPool, call: Call<'_>) -> Reply {
-        let depth = pool.waiting();
-        match call {
-            Call::MetricSpec => Reply::Specs(vec![Spec {
-                name: "redis-list".into(),
-                target_int: Value::of(self.target).int,
-                target_float: self.target,
-            }]),
-            Call::Metrics { .. } => Reply::Values(vec![Value::of(depth as f64)]),
-            Call::IsActive => Reply::Active(depth > 0),
-        }
+        let pool = &self.pool;
+        pool.is_done() && pool.terminating() == 0 && pool.replicas() <= self.autoscaler.least() as usize
     }
 }

@@ -7,9 +7,13 @@
 //!
 //! Not modelled: several triggers, scaling modifiers, cached metrics, pauses, `StreamMetricSpec`.
 
-use super::hpa::{Behavior, Controller, Hpa, HpaSpec, Target};
+mod spec;
+
+pub use spec::{Fallback, FallbackBehavior, Generation, MetricType, ScaledObjectSpec};
+
+use super::hpa::{Hpa, HpaSpec, Target};
 use super::quantity::Milli;
-use super::round::{Kind, Reading, Round, Spec, sum};
+use super::round::{Kind, Reading, Round, Spec, Value, sum};
 
 /// One ScaledObject, its HPA and the replicas of what they scale.
 #[derive(Clone, Debug)]
@@ -26,80 +30,6 @@ pub struct ScaledObject {
     next_poll: f64,
 }
 
-/// What a ScaledObject says. [`Default`] has KEDA's defaults.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ScaledObjectSpec {
-    /// `minReplicaCount`.
-    pub min: u32,
-    /// `maxReplicaCount`.
-    pub max: u32,
-    /// `idleReplicaCount`.
-    pub idle: Option<u32>,
-    /// `pollingInterval`, seconds.
-    pub polling_interval: f64,
-    /// `cooldownPeriod`, seconds.
-    pub cooldown_period: f64,
-    /// `initialCooldownPeriod`, seconds.
-    pub initial_cooldown_period: f64,
-    /// `fallback`.
-    pub fallback: Option<Fallback>,
-    /// `metricType` of the trigger.
-    pub metric_type: MetricType,
-    /// `advanced.horizontalPodAutoscalerConfig.behavior`.
-    pub behavior: Option<Behavior>,
-    /// Which KEDA it is.
-    pub generation: Generation,
-    /// Settings of the control plane that runs the HPA.
-    pub controller: Controller,
-}
-
-/// `fallback` of a ScaledObject.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Fallback {
-    /// Failures in a row beyond which it takes over.
-    pub failure_threshold: u32,
-    /// Replicas wanted then.
-    pub replicas: u32,
-    /// How they are applied.
-    pub behavior: FallbackBehavior,
-}
-
-/// `fallback.behavior`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum FallbackBehavior {
-    /// The fallback's replicas.
-    #[default]
-    Static,
-    /// The replicas that there are.
-    CurrentReplicas,
-    /// The larger of both.
-    CurrentReplicasIfHigher,
-    /// The smaller of both.
-    CurrentReplicasIfLower,
-}
-
-/// `metricType` of a trigger.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum MetricType {
-    /// The metric is shared by the replicas.
-    #[default]
-    AverageValue,
-    /// The metric is compared as it is.
-    Value,
-}
-
-/// How KEDA reads numbers from an external scaler.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Generation {
-    /// KEDA up to 2.16: integers only.
-    Ints,
-    /// KEDA 2.17 to 2.19: the float where it is above 0, cut to thousandths.
-    TruncatedFloats,
-    /// KEDA 2.20 and later: the float where it is above 0, rounded to thousandths.
-    #[default]
-    Floats,
-}
-
 /// What the HPA was built from.
 #[derive(Clone, Debug)]
 struct Built {
@@ -107,27 +37,21 @@ struct Built {
     hpa: Hpa,
 }
 
+/// What was heard of one metric.
+#[derive(Clone, Copy, Debug)]
+struct Heard {
+    /// Target for one replica, where it is known.
+    target: Option<Milli>,
+    /// Value (`None` of an answer without one) and activity; `None` where reading failed.
+    answer: Option<(Option<Milli>, bool)>,
+}
+
+/// Name of the metric of a scaler that is asked without calls.
+const ONLY_METRIC: &str = "s0";
+
 /// Delay of the first repeat of a failed reconcile, and the longest one (seconds; the defaults of the
 /// operator's work queue, which doubles in between).
 const RECONCILE_BACKOFF: (f64, f64) = (0.005, 1000.0);
-
-impl Default for ScaledObjectSpec {
-    fn default() -> Self {
-        Self {
-            min: 0,
-            max: 100,
-            idle: None,
-            polling_interval: 30.0,
-            cooldown_period: 300.0,
-            initial_cooldown_period: 0.0,
-            fallback: None,
-            metric_type: MetricType::default(),
-            behavior: None,
-            generation: Generation::default(),
-            controller: Controller::default(),
-        }
-    }
-}
 
 impl ScaledObject {
     /// A ScaledObject that is created at `now` for a workload of so many replicas, all of them ready.
@@ -195,35 +119,79 @@ impl ScaledObject {
     /// The visit that is due at `now`, if any; ask until there is none. A poll comes before an HPA sync of the
     /// same instant. The next poll counts from here, however long this one takes.
     pub fn due(&mut self, now: f64) -> Option<Round> {
-        let Some(built) = &mut self.built else {
-            return (self.next_reconcile <= now).then(|| Round::new(Kind::Reconcile));
-        };
-        if self.next_poll <= now {
-            self.next_poll = now + self.spec.polling_interval;
-            return Some(Round::new(Kind::Poll));
-        }
-        if built.hpa.take_sync(now) {
-            if self.replicas > 0 {
-                return Some(Round::for_metric(built.metric_name.clone()));
-            }
-            built.hpa.sync(now, 0, 0, None);
-        }
-        None
+        let kind = self.take_due(now)?;
+        Some(match (&self.built, kind) {
+            (Some(built), Kind::HpaSync) => Round::for_metric(built.metric_name.clone()),
+            _ => Round::new(kind),
+        })
     }
 
     /// Takes what a visit learned. Returns the replicas to set, where they change.
     pub fn finish(&mut self, now: f64, round: Round) -> Option<u32> {
         let kind = round.kind();
         let (specs, readings) = round.into_answers();
+        let generation = self.spec.generation;
+        let specs = specs.as_deref();
+        let target = |spec: usize| specs?.get(spec).map(|spec| spec.target(generation));
+        let heard = readings.iter().map(|Reading { spec, answer }| Heard {
+            target: target(*spec),
+            answer: answer.as_ref().map(|(values, active)| (sum(values, generation), *active)),
+        });
         let wanted = match kind {
             Kind::Reconcile => {
-                self.build(now, specs.as_deref().and_then(<[Spec]>::first));
+                let spec = specs.and_then(<[Spec]>::first);
+                self.build(now, spec.map(|spec| (spec.name.as_str(), spec.target(generation))));
                 None
             }
-            Kind::Poll | Kind::JobPoll => self.poll(now, specs.as_deref(), &readings),
-            Kind::HpaSync => self.sync(now, specs.as_deref().unwrap_or_default(), &readings),
+            Kind::Poll | Kind::JobPoll => self.poll(now, specs.is_none(), heard),
+            Kind::HpaSync => self.sync(now, heard),
         };
         self.move_to(wanted)
+    }
+
+    /// The visit that is due at `now`, as [`due`](Self::due), for a scaler that is asked without calls.
+    pub fn take_due(&mut self, now: f64) -> Option<Kind> {
+        let Some(built) = &mut self.built else {
+            return (self.next_reconcile <= now).then_some(Kind::Reconcile);
+        };
+        if self.next_poll <= now {
+            self.next_poll = now + self.spec.polling_interval;
+            return Some(Kind::Poll);
+        }
+        if built.hpa.take_sync(now) {
+            if self.replicas > 0 {
+                return Some(Kind::HpaSync);
+            }
+            built.hpa.sync(now, 0, 0, None);
+        }
+        None
+    }
+
+    /// Takes what a visit learned of a scaler with a single metric, as [`finish`](Self::finish): its target for
+    /// one replica, its value, and whether it is active; `None` where reading it failed.
+    pub fn hear(&mut self, now: f64, kind: Kind, target: f64, answer: Option<(f64, bool)>) -> Option<u32> {
+        let generation = self.spec.generation;
+        let quantity = |value: f64| Value::of(value).quantity(generation);
+        let target = quantity(target);
+        let answer = answer.map(|(value, active)| (Some(quantity(value)), active));
+        let heard = std::iter::once(Heard { target: Some(target), answer });
+        let wanted = match kind {
+            Kind::Reconcile => {
+                self.build(now, Some((ONLY_METRIC, target)));
+                None
+            }
+            Kind::Poll | Kind::JobPoll => self.poll(now, false, heard),
+            Kind::HpaSync => self.sync(now, heard),
+        };
+        self.move_to(wanted)
+    }
+
+    /// Lets the polls pass that were due before `now`, as if each had found nothing to do.
+    pub fn skip_polls(&mut self, now: f64) {
+        let missed = ((now - self.next_poll) / self.spec.polling_interval).ceil();
+        if self.built.is_some() && missed > 0.0 {
+            self.next_poll += missed * self.spec.polling_interval;
+        }
     }
 
     /// A message on `StreamIsActive`. `true` activates at once, and counts as activity; `false` is ignored, as
@@ -237,10 +205,9 @@ impl ScaledObject {
         self.move_to(wanted)
     }
 
-    fn build(&mut self, now: f64, spec: Option<&Spec>) {
-        let target = spec.map(|spec| spec.target(self.spec.generation));
+    fn build(&mut self, now: f64, metric: Option<(&str, Milli)>) {
         // The API server refuses a target of 0.
-        let (Some(spec), Some(target)) = (spec, target.filter(|&target| target > Milli::new(0))) else {
+        let Some((name, target)) = metric.filter(|&(_, target)| target > Milli::new(0)) else {
             let (first, longest) = RECONCILE_BACKOFF;
             self.next_reconcile = now + longest.min(first * f64::from(self.reconcile_failures).exp2());
             self.reconcile_failures += 1;
@@ -256,20 +223,20 @@ impl ScaledObject {
             behavior: self.spec.behavior.clone(),
             controller: self.spec.controller,
         };
-        self.built = Some(Built { metric_name: spec.name.clone(), hpa: Hpa::new(hpa, now) });
+        self.built = Some(Built { metric_name: name.to_owned(), hpa: Hpa::new(hpa, now) });
         self.next_reconcile = f64::INFINITY;
         self.next_poll = now;
     }
 
-    fn poll(&mut self, now: f64, specs: Option<&[Spec]>, readings: &[Reading]) -> Option<u32> {
+    /// `error`: already the targets could not be read.
+    fn poll(&mut self, now: f64, mut error: bool, heard: impl Iterator<Item = Heard>) -> Option<u32> {
         self.catch_up(now);
         let mut active = false;
-        let mut error = specs.is_none();
-        for reading in readings {
-            if let Some((_, is_active)) = &reading.answer {
+        for Heard { target, answer } in heard {
+            if let Some((_, is_active)) = answer {
                 self.failures = 0;
-                active = *is_active;
-            } else if self.fall_back(specs.and_then(|specs| specs.get(reading.spec))).is_some() {
+                active = is_active;
+            } else if self.fall_back(target).is_some() {
                 active = true;
             } else {
                 error = true;
@@ -278,22 +245,26 @@ impl ScaledObject {
         self.request_scale(now, active, error)
     }
 
-    fn sync(&mut self, now: f64, specs: &[Spec], readings: &[Reading]) -> Option<u32> {
-        let metric = readings.iter().map(|reading| match &reading.answer {
-            Some((values, _)) => {
+    fn sync(&mut self, now: f64, heard: impl Iterator<Item = Heard>) -> Option<u32> {
+        let values = heard.map(|Heard { target, answer }| match answer {
+            Some((value, _)) => {
                 self.failures = 0;
-                sum(values, self.spec.generation)
+                value
             }
-            None => self.fall_back(specs.get(reading.spec)),
+            None => self.fall_back(target),
         });
-        // One failed metric fails the whole answer; so does having none.
-        let metric = metric.collect::<Option<Vec<_>>>().and_then(|all| all.into_iter().reduce(Milli::plus));
+        // One failed metric fails the whole answer; so does having none. Every one of them is heard all the same.
+        let sum = |sum: Option<Option<Milli>>, value: Option<Milli>| match sum {
+            None => Some(value),
+            Some(sum) => Some(sum.zip(value).map(|(sum, value)| sum.plus(value))),
+        };
+        let metric = values.fold(None, sum).flatten();
         let (replicas, ready) = (self.replicas, self.ready);
         self.built.as_mut()?.hpa.sync(now, replicas, ready, metric)
     }
 
     /// Counts a failure; past the threshold, the value that makes the HPA want the fallback's replicas.
-    fn fall_back(&mut self, spec: Option<&Spec>) -> Option<Milli> {
+    fn fall_back(&mut self, target: Option<Milli>) -> Option<Milli> {
         let fallback = self.spec.fallback?;
         self.failures = self.failures.saturating_add(1);
         if self.failures <= fallback.failure_threshold {
@@ -310,8 +281,7 @@ impl ScaledObject {
             MetricType::Value if self.ready == 0 => return None,
             MetricType::Value => f64::from(replicas) / f64::from(self.ready),
         };
-        let target = spec?.target(self.spec.generation).to_f64();
-        Some(Milli::formatted(target * share))
+        Some(Milli::formatted(target?.to_f64() * share))
     }
 
     /// KEDA's own decision: between 0 (or idle) and the minimum.
@@ -358,18 +328,5 @@ impl ScaledObject {
         let replicas = wanted.filter(|&wanted| wanted != self.replicas)?;
         self.replicas = replicas;
         Some(replicas)
-    }
-}
-
-impl Generation {
-    /// The quantity that this KEDA makes of a number given as integer and as float.
-    pub fn quantity(self, int: i64, float: f64) -> Milli {
-        match self {
-            Self::Floats if float > 0.0 => Milli::formatted(float),
-            Self::TruncatedFloats if float > 0.0 => Milli::truncated(float),
-            // KEDA 2.20.2 takes negative integers for 0, too.
-            Self::Floats => Milli::whole(int.max(0)),
-            Self::Ints | Self::TruncatedFloats => Milli::whole(int),
-        }
     }
 }

@@ -51,6 +51,11 @@ impl KeepAlive {
         self.largest()
     }
 
+    /// Whether it still keeps a value above this one.
+    pub fn holds_more_than(&self, value: u32) -> bool {
+        self.largest() > value
+    }
+
     fn largest(&self) -> u32 {
         self.largest.iter().copied().max().unwrap_or(0)
     }

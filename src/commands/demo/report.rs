@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    sim::{closed_loop::ListLength, hpa::Controller, keda::ScaledObjectSpec, workers::Summary},
+    sim::{autoscaler::ListLength, hpa::Controller, keda::ScaledObjectSpec, workers::Summary},
     sizing::Policy,
 };
 
@@ -108,7 +108,7 @@ const LINES: &[Line] = &[
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:<31}{:>12}", "", "Foresail")?;
-        for (ListLength { target }, _) in &self.plain {
+        for (ListLength { target, .. }, _) in &self.plain {
             write!(f, "{:>12}", format!("depth/{target}"))?;
         }
         writeln!(f)?;

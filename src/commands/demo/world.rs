@@ -13,7 +13,8 @@ use crate::{
     },
     scaler::pb,
     sim::{
-        closed_loop::{ClosedLoop, ListLength},
+        autoscaler::{ByKeda, ListLength},
+        closed_loop::ClosedLoop,
         hpa::Behavior,
         job_log::JobLog,
         keda::{ScaledObject, ScaledObjectSpec},
@@ -83,8 +84,9 @@ impl World {
     }
 
     /// KEDA with its own list scaler, which divides the waiting jobs by a target.
-    pub(super) fn plain_keda(&self) -> ClosedLoop {
-        ClosedLoop { pool: self.pool(), keda: ScaledObject::new(plain_spec(), self.start, 0) }
+    pub(super) fn plain_keda(&self, scaler: ListLength) -> ClosedLoop<ByKeda<ListLength>> {
+        let object = ScaledObject::new(plain_spec(), self.start, 0);
+        ClosedLoop { pool: self.pool(), autoscaler: ByKeda::new(object, scaler) }
     }
 }
 
@@ -105,7 +107,7 @@ pub(super) fn plain_spec() -> ScaledObjectSpec {
 
 /// How plain KEDA answers itself.
 pub(super) fn plain_scalers() -> impl Iterator<Item = ListLength> {
-    PLAIN_TARGETS.into_iter().map(|target| ListLength { target })
+    PLAIN_TARGETS.into_iter().map(ListLength::waiting)
 }
 
 /// The reference that KEDA calls for.

@@ -1,0 +1,250 @@
+//! Foresail's own core as a scaler: what it reads of the queue goes into `series`, and `sizing` decides.
+
+use rand::{RngExt, SeedableRng};
+use rand_pcg::Pcg64Mcg;
+
+use super::Scaler;
+use crate::series::{QueueIndex, QueueRules, Sample, Series};
+use crate::sim::workers::WorkerPool;
+use crate::sizing::{self, Decision, Policy, RefState, Workload};
+
+/// Foresail with one queue and one ref.
+///
+/// Samples that cannot change its mind are skipped, which changes nothing but the time that a run takes.
+#[derive(Debug)]
+pub struct Foresail {
+    policy: Policy,
+    sampling: Sampling,
+    limits: Limits,
+    series: Series,
+    queue: QueueIndex,
+    state: RefState,
+    rng: Pcg64Mcg,
+    next_sample: f64,
+    decision: Option<Decision>,
+    /// What the pool looked like at the last sample.
+    seen: Option<Looks>,
+    /// Until when the last decision stands if the pool goes on looking so.
+    stands_until: f64,
+    activated: bool,
+    skips: bool,
+}
+
+/// How the queue is read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sampling {
+    /// Seconds between samples, above 0.
+    pub every: f64,
+    /// Each is late by up to so many seconds, at random; less than [`every`](Self::every).
+    pub jitter: f64,
+    /// Share of the samples that fail.
+    pub missed: f64,
+    /// What the layout can tell.
+    pub sees: Sees,
+    /// As a layout and its source have them.
+    pub rules: QueueRules,
+    /// Seed of jitter and misses.
+    pub seed: u64,
+}
+
+/// What can be seen of a queue and of its workers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sees {
+    /// Jobs in flight.
+    pub in_flight: bool,
+    /// How many jobs ever arrived and ended.
+    pub totals: bool,
+    /// Pods, as with access to Kubernetes.
+    pub pods: bool,
+}
+
+/// The ScaledObject's own limits, where pods are seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// `minReplicaCount`.
+    pub min: u32,
+    /// `maxReplicaCount`.
+    pub max: u32,
+}
+
+/// Everything of a pool that a sample or a sighting may show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Looks {
+    arrived: usize,
+    waiting: usize,
+    in_flight: usize,
+    draining: usize,
+    completed: usize,
+    replicas: usize,
+    ready: usize,
+    starting: usize,
+    terminating: usize,
+}
+
+impl Default for Sampling {
+    /// Every second, all is seen, nothing fails.
+    fn default() -> Self {
+        Self {
+            every: 1.0,
+            jitter: 0.0,
+            missed: 0.0,
+            sees: Sees { in_flight: true, totals: true, pods: true },
+            rules: QueueRules { max_run: 300.0, stale_after: 120.0 },
+            seed: 0,
+        }
+    }
+}
+
+impl Foresail {
+    /// Begins to look at `now`.
+    pub fn new(policy: Policy, limits: Limits, sampling: Sampling, now: f64) -> Self {
+        let mut series = Series::default();
+        let queue = series.add(sampling.rules);
+        Self {
+            policy,
+            limits,
+            series,
+            queue,
+            state: RefState::default(),
+            rng: Pcg64Mcg::seed_from_u64(sampling.seed),
+            sampling,
+            next_sample: now,
+            decision: None,
+            seen: None,
+            stands_until: now,
+            activated: false,
+            skips: true,
+        }
+    }
+
+    /// Takes every single sample: slower, and the same in all else.
+    #[must_use]
+    pub fn without_skipping(self) -> Self {
+        Self { skips: false, ..self }
+    }
+
+    /// The last decision; `None` while it has none.
+    pub const fn decision(&self) -> Option<&Decision> {
+        self.decision.as_ref()
+    }
+
+    fn sample(&mut self, now: f64, pool: &WorkerPool) {
+        let looks = Looks::of(pool);
+        if self.sampling.missed > 0.0 && self.rng.random::<f64>() < self.sampling.missed {
+            self.series.fail(self.queue);
+        } else {
+            self.take_in(now, looks);
+        }
+        self.seen = Some(looks);
+        self.decide(now, looks);
+    }
+
+    fn take_in(&mut self, now: f64, looks: Looks) {
+        let Sees { in_flight, totals, .. } = self.sampling.sees;
+        let sample = Sample {
+            waiting: Some(looks.waiting as u64),
+            in_flight: in_flight.then_some(looks.in_flight as u64),
+            arrivals_total: totals.then_some(looks.arrived as u64),
+            completions_total: totals.then_some(looks.completed as u64),
+            seen: true,
+            ..Sample::default()
+        };
+        self.series.intake(self.queue, now, &sample, looks.draining as u64);
+    }
+
+    fn decide(&mut self, now: f64, looks: Looks) {
+        let was_active = self.decision.as_ref().is_some_and(Decision::active);
+        let workload =
+            if self.sampling.sees.pods { looks.workload(self.limits) } else { Workload::default() };
+        let view = self.series.view(self.queue, now);
+        self.decision = sizing::decide(now, view, workload, &self.policy, None, &mut self.state).ok();
+        self.activated |= !was_active && self.decision.as_ref().is_some_and(Decision::active);
+        let irregular = self.sampling.missed > 0.0 || self.sampling.jitter > 0.0 || self.decision.is_none();
+        let stands = view.map_or(now, |view| self.state.stands_until(now, &view, &self.policy));
+        self.stands_until = if irregular { now } else { stands };
+    }
+
+    /// Sees and decides the same once more, at the last instant before `now` that was skipped.
+    fn catch_up(&mut self, now: f64) {
+        let Some(looks) = self.seen else { return };
+        let skipped = ((now - self.next_sample) / self.sampling.every).ceil() - 1.0;
+        if skipped < 0.0 {
+            return;
+        }
+        let last = self.next_sample + skipped * self.sampling.every;
+        self.next_sample = last + self.sampling.every;
+        self.take_in(last, looks);
+        self.decide(last, looks);
+    }
+
+    /// Whether samples until [`stands_until`](Self::stands_until) would show nothing new.
+    fn sleeps(&self, pool: &WorkerPool) -> bool {
+        self.skips && self.stands_until > self.next_sample && self.seen == Some(Looks::of(pool))
+    }
+
+    fn first_sample_from(&self, at: f64) -> f64 {
+        let steps = ((at - self.next_sample) / self.sampling.every).ceil().max(0.0);
+        self.next_sample + steps * self.sampling.every
+    }
+}
+
+impl Scaler for Foresail {
+    fn target(&self) -> f64 {
+        1.0
+    }
+
+    fn read(&mut self, _now: f64, _pool: &WorkerPool) -> Option<(f64, bool)> {
+        self.decision.as_ref().map(|decision| (f64::from(decision.target), decision.active()))
+    }
+
+    fn next_look(&self, pool: &WorkerPool) -> f64 {
+        if self.sleeps(pool) { self.first_sample_from(self.stands_until) } else { self.next_sample }
+    }
+
+    fn look(&mut self, now: f64, pool: &mut WorkerPool) {
+        self.catch_up(now);
+        if self.next_sample <= now {
+            let jitter = self.sampling.jitter * self.rng.random::<f64>();
+            self.next_sample = now + (self.sampling.every + jitter).max(f64::EPSILON);
+            self.sample(now, pool);
+        }
+    }
+
+    fn pushes(&mut self, _now: f64, _pool: &WorkerPool) -> bool {
+        std::mem::take(&mut self.activated)
+    }
+
+    fn is_silent(&self, pool: &WorkerPool) -> bool {
+        self.decision.as_ref().is_some_and(|decision| !decision.active())
+            && self.stands_until.is_infinite()
+            && self.sleeps(pool)
+    }
+}
+
+impl Looks {
+    fn of(pool: &WorkerPool) -> Self {
+        Self {
+            arrived: pool.arrived(),
+            waiting: pool.waiting(),
+            in_flight: pool.in_flight(),
+            draining: pool.in_flight_draining(),
+            completed: pool.completed(),
+            replicas: pool.replicas(),
+            ready: pool.ready(),
+            starting: pool.starting(),
+            terminating: pool.terminating(),
+        }
+    }
+
+    fn workload(&self, limits: Limits) -> Workload {
+        let count = |n: usize| Some(u32::try_from(n).unwrap_or(u32::MAX));
+        Workload {
+            replicas: count(self.replicas),
+            ready: count(self.ready),
+            starting: count(self.starting),
+            terminating: count(self.terminating),
+            min: Some(limits.min),
+            max: Some(limits.max),
+        }
+    }
+}
