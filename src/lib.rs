@@ -3,6 +3,7 @@
 pub mod series;
 pub mod sim;
 pub mod sizing;
+pub mod victims;
 
 pub mod answers;
 pub mod clock;

@@ -10,6 +10,12 @@ mod hpa;
 mod job_log;
 #[path = "sim/keda.rs"]
 mod keda;
+#[path = "sim/nodes.rs"]
+mod nodes;
+#[path = "sim/queueing.rs"]
+mod queueing;
+#[path = "sim/replica_set.rs"]
+mod replica_set;
 #[path = "sim/scaled_job.rs"]
 mod scaled_job;
 #[path = "sim/timeline.rs"]

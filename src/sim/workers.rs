@@ -8,7 +8,9 @@ mod accounts;
 mod events;
 mod life;
 mod queue;
+mod slots;
 mod spec;
+mod view;
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -16,17 +18,20 @@ use std::fmt;
 pub use self::accounts::{Summary, WorkerSeconds};
 pub use self::queue::Requeue;
 pub use self::spec::{PoolSpec, Removal};
+pub use self::view::PodView;
 pub use super::billing::Billing;
 pub use super::start_delay::{Span, StartDelay};
 
 use self::accounts::Accounts;
 use self::events::Events;
 use self::queue::Queue;
+use self::slots::Slots;
 use super::chance::{Chance, Purpose, mix, stream};
 use super::job_log::JobLog;
-use super::nodes::{NodeId, NodeSummary, NodeView, Nodes};
+use super::nodes::{NodeId, Nodes};
 use super::replica_set::{self, Phase, Rank};
 use super::start_delay::StartDelays;
+use crate::victims;
 
 /// A queue of jobs and the workers that take them.
 #[derive(Clone, Debug)]
@@ -60,6 +65,8 @@ pub struct WorkerPool {
     restart_delays: StartDelays,
     crashes: Chance,
     accounts: Accounts,
+    /// Those ranked by [`Self::rank_victims`].
+    ranked: Vec<u32>,
     /// Space for the choice of who goes.
     ranks: Vec<(Rank, u32)>,
 }
@@ -67,19 +74,6 @@ pub struct WorkerPool {
 /// Name of a worker; written `worker-7`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WorkerId(u32);
-
-/// A worker that is to stay, as the API server and the queue show it.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct PodView {
-    /// Its name.
-    pub id: WorkerId,
-    /// Its node; `None` while it waits for one, and where no nodes are modelled.
-    pub node: Option<NodeId>,
-    /// When it became ready, Unix seconds; `None` while it is not.
-    pub ready_since: Option<f64>,
-    /// Whether it has a job.
-    pub busy: bool,
-}
 
 /// What of a job of the log matters here.
 #[derive(Clone, Copy, Debug)]
@@ -138,20 +132,6 @@ struct Ask {
     restarts: u32,
 }
 
-/// What runs in the slots of living workers: rows of as many as a worker has, used again and again.
-#[derive(Clone, Debug)]
-struct Slots {
-    width: u32,
-    running: Vec<Option<Running>>,
-    free: Vec<u32>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Running {
-    job: u32,
-    since: f64,
-}
-
 impl WorkerPool {
     /// No workers yet, and the jobs of a log still to come; time begins at `now`. The same seed gives the n-th
     /// worker the same start delay, and the n-th node its delays, whatever happens otherwise.
@@ -173,13 +153,14 @@ impl WorkerPool {
             in_flight: 0,
             in_flight_draining: 0,
             asking: VecDeque::new(),
-            slots: Slots { width: spec.slots.get(), running: Vec::new(), free: Vec::new() },
+            slots: Slots::new(spec.slots),
             completed: 0,
             events: Events::default(),
             nodes: spec.nodes.as_ref().map(|nodes| Nodes::new(nodes, seed, now)),
             start_delays: StartDelays::new(spec.start.clone(), seed),
             restart_delays: StartDelays::new(spec.start.clone(), stream(seed, Purpose::Restart)),
             crashes: Chance::new(seed, Purpose::Crash),
+            ranked: Vec::new(),
             ranks: Vec::new(),
             spec: spec.clone(),
         }
@@ -246,6 +227,21 @@ impl WorkerPool {
         }
     }
 
+    /// Ranks the workers so that, if so many go next, idle ones go and nodes become empty soonest (see
+    /// [`victims`]). Ranks that were given before are taken back.
+    pub fn rank_victims(&mut self, going: usize) {
+        for id in std::mem::take(&mut self.ranked) {
+            self.workers[id as usize].deletion_cost = 0;
+        }
+        let pods: Vec<victims::Pod<NodeId>> = self.pods().map(|pod| pod.as_victim()).collect();
+        let order = victims::order(&pods, going);
+        for (place, &pod) in order.iter().enumerate() {
+            let id = self.active[pod];
+            self.workers[id as usize].deletion_cost = victims::deletion_cost(place, order.len());
+            self.ranked.push(id);
+        }
+    }
+
     /// Forgets what was counted so far: seconds, counts and the waits of jobs that have been started. For a
     /// warm-up.
     pub fn begin_accounts(&mut self) {
@@ -254,128 +250,6 @@ impl WorkerPool {
         if let Some(nodes) = &mut self.nodes {
             nodes.begin_accounts(now);
         }
-    }
-
-    /// The time that it is.
-    pub const fn now(&self) -> f64 {
-        self.now
-    }
-
-    /// Jobs that have arrived.
-    pub const fn arrived(&self) -> usize {
-        self.arrived
-    }
-
-    /// Jobs that wait.
-    pub fn waiting(&self) -> usize {
-        self.queue.len()
-    }
-
-    /// Jobs that run, those on terminating workers included.
-    pub const fn in_flight(&self) -> usize {
-        self.in_flight
-    }
-
-    /// Jobs that run on terminating workers.
-    pub const fn in_flight_draining(&self) -> usize {
-        self.in_flight_draining
-    }
-
-    /// Jobs that are done.
-    pub const fn completed(&self) -> usize {
-        self.completed
-    }
-
-    /// Whether every job of the log is done.
-    pub const fn is_done(&self) -> bool {
-        self.completed == self.jobs.len()
-    }
-
-    /// Age in seconds of the oldest waiting job, counted from its submission.
-    pub fn oldest_age(&self) -> Option<f64> {
-        let oldest = self.queue.oldest(u32::try_from(self.arrived).unwrap_or(u32::MAX))?;
-        Some(self.now - self.jobs[oldest as usize].submit)
-    }
-
-    /// By job of the log: the seconds that it waited, so far where it may wait again; `None` before it is started.
-    pub fn waits(&self) -> &[Option<f64>] {
-        self.accounts.waits()
-    }
-
-    /// Workers that are to stay, those included that start or wait for a node.
-    pub fn replicas(&self) -> usize {
-        self.active.len()
-    }
-
-    /// Workers that are ready and to stay, busy or not.
-    pub const fn ready(&self) -> usize {
-        self.crew.ready as usize
-    }
-
-    /// Workers that are not ready yet, those included that wait for a node.
-    pub const fn starting(&self) -> usize {
-        (self.crew.pending + self.crew.starting) as usize
-    }
-
-    /// Workers that wait for a node.
-    pub const fn pending(&self) -> usize {
-        self.crew.pending as usize
-    }
-
-    /// Workers that are busy and to stay.
-    pub const fn busy(&self) -> usize {
-        self.crew.busy as usize
-    }
-
-    /// Workers that finish their last jobs.
-    pub const fn terminating(&self) -> usize {
-        self.crew.draining as usize
-    }
-
-    /// Names of the workers that are busy and to stay, in no order that means anything.
-    pub fn busy_workers(&self) -> impl Iterator<Item = WorkerId> {
-        let is_busy = |id: &u32| self.workers[*id as usize].jobs > 0;
-        self.active.iter().copied().filter(is_busy).map(WorkerId)
-    }
-
-    /// Names of the workers that finish their last jobs, in no order that means anything.
-    pub fn draining_workers(&self) -> impl Iterator<Item = WorkerId> {
-        self.draining.iter().copied().map(WorkerId)
-    }
-
-    /// The workers that are to stay, in no order that means anything.
-    pub fn pods(&self) -> impl Iterator<Item = PodView> {
-        self.active.iter().map(|&id| {
-            let worker = &self.workers[id as usize];
-            PodView {
-                id: WorkerId(id),
-                node: worker.node,
-                ready_since: (worker.state == State::Ready).then_some(worker.ready),
-                busy: worker.jobs > 0,
-            }
-        })
-    }
-
-    /// The nodes that are there or come, in the order in which they were asked for.
-    pub fn nodes(&self) -> impl Iterator<Item = NodeView> {
-        self.nodes.iter().flat_map(Nodes::view)
-    }
-
-    /// What the workers' time has gone into so far.
-    pub fn worker_seconds(&self) -> WorkerSeconds {
-        let living = self.active.iter().chain(&self.draining).map(|&id| &self.workers[id as usize]);
-        let bound = living.filter(|worker| worker.state != State::Pending).map(|worker| worker.bound);
-        self.accounts.worker_seconds(bound, self.now, &self.spec.billing)
-    }
-
-    /// How it has gone with the nodes so far; nothing without nodes.
-    pub fn node_summary(&self) -> NodeSummary {
-        self.nodes.as_ref().map_or_else(NodeSummary::default, |nodes| nodes.summary(self.now))
-    }
-
-    /// How it has gone so far. Waits are those of the jobs that have been started.
-    pub fn summary(&self) -> Summary {
-        self.accounts.summary(self.worker_seconds(), self.node_summary(), self.waiting(), self.in_flight)
     }
 
     fn pass(&mut self, to: f64) {

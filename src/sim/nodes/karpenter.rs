@@ -141,6 +141,6 @@ impl Nodes {
             let node = &self.all[*id as usize];
             self.sizes[node.kind] - node.pods + node.active
         };
-        nodes.iter().map(lost).sum::<u32>() + self.spare <= self.free
+        nodes.iter().map(lost).sum::<u32>() <= self.free.saturating_sub(self.spare)
     }
 }

@@ -46,7 +46,7 @@ impl Launches {
 impl Nodes {
     /// Asks for nodes for the pods that wait and the room to spare, as far as that is not there or coming.
     pub(super) fn provision(&mut self, now: f64, pending: u32) {
-        let mut wanted = (pending + self.spare).saturating_sub(self.free + self.coming);
+        let mut wanted = pending.saturating_add(self.spare).saturating_sub(self.free + self.coming);
         while wanted > 0 && self.may_grow() {
             let Some((kind, pods)) = self.type_for(wanted, now) else {
                 self.timers.provision = self.when_capacity_returns(now);

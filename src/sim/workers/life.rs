@@ -2,7 +2,8 @@
 
 use super::events::{Event, Kind};
 use super::queue::Waiting;
-use super::{Ask, Removal, Running, Slots, State, Worker, WorkerPool};
+use super::slots::Running;
+use super::{Ask, NodeId, Nodes, Removal, Requeue, State, Worker, WorkerPool};
 
 impl WorkerPool {
     /// A job of the log arrives.
@@ -43,14 +44,14 @@ impl WorkerPool {
         let (now, pending) = (self.now, self.crew.pending);
         let Some(nodes) = &mut self.nodes else { return };
         nodes.happen(now, pending);
-        while let Some(node) = self.nodes.as_mut().and_then(super::Nodes::next_evicted) {
+        while let Some(node) = self.nodes.as_mut().and_then(Nodes::next_evicted) {
             let there: Vec<u32> = self.active.iter().copied().filter(|&id| self.is_on(id, node)).collect();
             for id in there {
                 self.accounts.count().evicted += 1;
                 self.tell_to_go(id);
             }
         }
-        while let Some(node) = self.nodes.as_mut().and_then(super::Nodes::next_killed) {
+        while let Some(node) = self.nodes.as_mut().and_then(Nodes::next_killed) {
             let there: Vec<u32> = self.draining.iter().copied().filter(|&id| self.is_on(id, node)).collect();
             for id in there {
                 self.leave(id);
@@ -153,7 +154,7 @@ impl WorkerPool {
     }
 
     /// Starts a worker on its node, where its image is there from `image` on.
-    fn bind_to(&mut self, id: u32, node: Option<super::NodeId>, image: f64) {
+    fn bind_to(&mut self, id: u32, node: Option<NodeId>, image: f64) {
         let worker = &mut self.workers[id as usize];
         worker.state = State::Starting;
         worker.bound = self.now;
@@ -173,7 +174,7 @@ impl WorkerPool {
         worker.ready = self.now;
         worker.cold = true;
         let restarts = worker.restarts;
-        self.asking.extend((0..self.slots.width).map(|slot| Ask { worker: id, slot, restarts }));
+        self.asking.extend(self.slots.each().map(|slot| Ask { worker: id, slot, restarts }));
         let crash = self.now + self.crashes.seconds_until(self.spec.crash);
         self.expect(crash, id, Kind::Crash);
         self.hand_out();
@@ -287,9 +288,9 @@ impl WorkerPool {
             return;
         }
         let mut lost: Vec<Running> =
-            (0..self.slots.width).filter_map(|slot| self.slots.at(row, slot).take()).collect();
+            self.slots.each().filter_map(|slot| self.slots.at(row, slot).take()).collect();
         lost.sort_by(|a, b| a.since.total_cmp(&b.since).then(a.job.cmp(&b.job)));
-        if self.spec.requeue == super::Requeue::Head {
+        if self.spec.requeue == Requeue::Head {
             lost.reverse();
         }
         for Running { job, since } in lost {
@@ -300,31 +301,13 @@ impl WorkerPool {
         self.workers[id as usize].jobs = 0;
     }
 
-    fn is_on(&self, id: u32, node: super::NodeId) -> bool {
+    fn is_on(&self, id: u32, node: NodeId) -> bool {
         self.workers[id as usize].node == Some(node)
     }
 
     fn expect(&mut self, at: f64, worker: u32, kind: Kind) {
         let restarts = self.workers[worker as usize].restarts;
         self.events.expect(Event { at, worker, kind, restarts });
-    }
-}
-
-impl Slots {
-    fn take(&mut self) -> u32 {
-        self.free.pop().unwrap_or_else(|| {
-            let row = place(&self.running) / self.width;
-            self.running.resize(self.running.len() + self.width as usize, None);
-            row
-        })
-    }
-
-    fn give_back(&mut self, row: u32) {
-        self.free.push(row);
-    }
-
-    fn at(&mut self, row: u32, slot: u32) -> &mut Option<Running> {
-        &mut self.running[row as usize * self.width as usize + slot as usize]
     }
 }
 

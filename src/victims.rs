@@ -1,0 +1,168 @@
+//! Who goes first when a target falls: idle workers, and of those such that whole nodes become empty soonest.
+//!
+//! A `ReplicaSet` does not know who is busy. Of pods on equal terms it removes those first that share a node, and so
+//! leaves every node half empty; but before that it goes by `controller.kubernetes.io/pod-deletion-cost`. The order
+//! that is made here becomes such costs.
+
+use std::collections::BTreeMap;
+
+/// A worker that is to stay so far. `N` names nodes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Pod<N> {
+    /// Its node; `None` before it has one.
+    pub node: Option<N>,
+    /// What it does; `None` where nobody can tell.
+    pub activity: Option<Activity>,
+    /// When it became ready, or was created where it is not ready; Unix seconds. Of equal ones the youngest goes
+    /// first, since its caches are cold.
+    pub since: f64,
+}
+
+/// What a worker does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activity {
+    /// It is not ready yet. A `ReplicaSet` takes such pods first, whatever their cost.
+    Starting,
+    /// It has no job.
+    Idle,
+    /// It has a job.
+    Busy,
+}
+
+/// The workers, by their place in `pods`, that should go where so many go, the first one first.
+///
+/// Never one that is busy, so there may be fewer than `going`: a `ReplicaSet` would take busy ones for the rest, and
+/// the target is to fall no further than this. Where it is unknown of any worker whether it is busy, none is ranked.
+///
+/// Starting workers come first, then idle ones, both node by node: nodes with the fewest busy workers, of those with
+/// the fewest others. This empties as many nodes at once as can be; what is left over takes most away of the node
+/// that will be empty next.
+pub fn order<N: Copy + Ord>(pods: &[Pod<N>], going: usize) -> Vec<usize> {
+    if pods.iter().any(|pod| pod.activity.is_none()) {
+        return Vec::new();
+    }
+    let mut order = turn(pods, Activity::Starting);
+    if order.len() < going {
+        order.append(&mut turn(pods, Activity::Idle));
+    }
+    order.truncate(going);
+    order
+}
+
+/// The deletion cost of the worker at this place of an order of so many: all below 0, which is what pods have that
+/// are not ranked.
+pub fn deletion_cost(place: usize, of: usize) -> i32 {
+    -i32::try_from(of.saturating_sub(place)).unwrap_or(i32::MAX)
+}
+
+/// The workers of a node, when those with one activity go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Crew {
+    staying: u32,
+    going: u32,
+}
+
+/// The workers with this activity in the order in which they go, when all that start are gone before the idle ones:
+/// node by node. Starting ones without a node come before, as with a `ReplicaSet`; idle ones whose node is not known
+/// come last.
+fn turn<N: Copy + Ord>(pods: &[Pod<N>], going: Activity) -> Vec<usize> {
+    let mut crews: BTreeMap<N, Crew> = BTreeMap::new();
+    for pod in pods {
+        let Some(node) = pod.node else { continue };
+        let crew = crews.entry(node).or_default();
+        crew.going += u32::from(pod.activity == Some(going));
+        crew.staying += u32::from(pod.activity != Some(going) && pod.activity != Some(Activity::Starting));
+    }
+    let place = |pod: &usize| {
+        let node = pods[*pod].node;
+        let last = node.is_none() == (going == Activity::Idle);
+        (last, node.map(|node| (crews.get(&node), node)))
+    };
+    let mut turn: Vec<usize> = (0..pods.len()).filter(|&pod| pods[pod].activity == Some(going)).collect();
+    turn.sort_by(|a, b| place(a).cmp(&place(b)).then_with(|| pods[*b].since.total_cmp(&pods[*a].since)));
+    turn
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::Activity::{Busy, Idle, Starting};
+    use super::*;
+
+    fn pods(of: &[(u32, Activity)]) -> Vec<Pod<u32>> {
+        let since = (0..).map(f64::from);
+        let pod = |(&(node, activity), since)| Pod { node: Some(node), activity: Some(activity), since };
+        of.iter().zip(since).map(pod).collect()
+    }
+
+    #[test]
+    fn idle_workers_of_the_node_with_the_fewest_go_first() {
+        let spread = pods(&[(1, Idle), (1, Idle), (1, Idle), (2, Idle), (2, Idle), (3, Busy), (3, Idle)]);
+        assert_eq!(order(&spread, 5), [4, 3, 2, 1, 0]);
+        assert_eq!(order(&spread, 7), [4, 3, 2, 1, 0, 6], "the busy one is not named");
+    }
+
+    #[test]
+    fn starting_workers_go_before_idle_ones() {
+        let mut some = pods(&[(1, Idle), (2, Starting), (2, Busy), (3, Starting)]);
+        some.push(Pod { node: None, activity: Some(Starting), since: 9.0 });
+        assert_eq!(order(&some, 4), [4, 3, 1, 0]);
+    }
+
+    #[test]
+    fn nothing_is_ranked_where_it_is_unknown_who_is_busy() {
+        let mut some = pods(&[(1, Idle), (2, Idle)]);
+        some[1].activity = None;
+        assert!(order(&some, 1).is_empty());
+    }
+
+    #[test]
+    fn costs_rise_with_the_place_and_stay_below_those_of_pods_without() {
+        assert_eq!([0, 1, 2].map(|place| deletion_cost(place, 3)), [-3, -2, -1]);
+    }
+
+    /// Nodes of which no pod is left.
+    fn emptied(pods: &[Pod<u8>], gone: &[usize]) -> usize {
+        let nodes = |keep: &dyn Fn(&usize) -> bool| -> BTreeSet<u8> {
+            (0..pods.len()).filter(keep).filter_map(|pod| pods[pod].node).collect()
+        };
+        nodes(&|_| true).len() - nodes(&|pod| !gone.contains(pod)).len()
+    }
+
+    proptest! {
+        #[test]
+        fn no_other_choice_of_idle_workers_empties_more_nodes(
+            of in prop::collection::vec((prop::option::of(0_u8..4), 0_u8..3, 0.0..100.0), 0..9),
+            going in 0_usize..10,
+        ) {
+            let activity = |which: u8| Some([Starting, Idle, Busy][usize::from(which)]);
+            let pods: Vec<Pod<u8>> =
+                of.iter().map(|&(node, which, since)| Pod { node, activity: activity(which), since }).collect();
+            let chosen = order(&pods, going);
+            let is = |pod: &usize, activity| pods[*pod].activity == Some(activity);
+            prop_assert!(chosen.iter().all(|pod| !is(pod, Busy)), "a busy one is named");
+            let free = (0..pods.len()).filter(|pod| !is(pod, Busy)).count();
+            prop_assert_eq!(chosen.len(), going.min(free));
+            prop_assert_eq!(chosen.iter().collect::<BTreeSet<_>>().len(), chosen.len());
+            let starting = (0..pods.len()).filter(|pod| is(pod, Starting)).count();
+            prop_assert!(chosen.iter().take(starting).all(|pod| is(pod, Starting)));
+
+            let subsets = (0..1_usize << pods.len()).map(|bits| -> Vec<usize> {
+                (0..pods.len()).filter(|pod| bits >> pod & 1 == 1).collect()
+            });
+            let unassigned = |pod: &usize| is(pod, Starting) && pods[*pod].node.is_none();
+            let without_node = (0..pods.len()).filter(unassigned).count();
+            let allowed = subsets.filter(|set| {
+                set.len() == chosen.len()
+                    && set.iter().all(|pod| !is(pod, Busy))
+                    && set.iter().filter(|pod| is(pod, Starting)).count() == starting.min(set.len())
+                    && set.iter().filter(|pod| unassigned(pod)).count() == without_node.min(set.len())
+            });
+            let best = allowed.map(|set| emptied(&pods, &set)).max().unwrap_or(0);
+            prop_assert_eq!(emptied(&pods, &chosen), best);
+        }
+    }
+}
