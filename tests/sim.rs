@@ -8,6 +8,8 @@ mod hpa;
 mod job_log;
 #[path = "sim/keda.rs"]
 mod keda;
+#[path = "sim/load.rs"]
+mod load;
 #[path = "sim/scaled_job.rs"]
 mod scaled_job;
 #[path = "sim/timeline.rs"]
