@@ -5,6 +5,7 @@
 //! an argument: `f64`, Unix seconds.
 //!
 //! - [`job_log`]: the jobs of a log, cut and scaled
+//! - [`load`]: jobs that are made up from a description
 //! - [`workers`]: workers that a `ReplicaSet` starts and removes, and the jobs that they run
 //! - [`replica_set`]: which pods go first when the replicas fall
 //! - [`nodes`]: where the workers' pods go, and which nodes come and go for them (Karpenter, Cluster Autoscaler)
@@ -21,6 +22,8 @@
 //! - [`timeline`]: what was recorded of a run on the real thing, for the models to agree with
 
 pub mod job_log;
+
+pub mod load;
 
 pub mod workers;
 

@@ -10,6 +10,8 @@ mod hpa;
 mod job_log;
 #[path = "sim/keda.rs"]
 mod keda;
+#[path = "sim/load.rs"]
+mod load;
 #[path = "sim/nodes.rs"]
 mod nodes;
 #[path = "sim/queueing.rs"]
