@@ -2,9 +2,11 @@
 //!
 //! A worker is ready some time after it was asked for, takes the job that has waited longest, runs it to its
 //! end, and takes the next. Who goes when the replicas fall is the choice of the `ReplicaSet`, which does not
-//! know who is busy: workers that are still starting first, then those that became ready last.
+//! know who is busy: workers that are still starting first, then those that became ready last. Pods of Jobs
+//! leave after one job.
 
 mod accounts;
+mod jobs;
 mod start_delay;
 
 use std::cmp::{Ordering, Reverse};
@@ -65,6 +67,8 @@ struct Waiting {
 struct Worker {
     asked: f64,
     state: State,
+    /// Whether it leaves after its first job.
+    one_job: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -147,7 +151,7 @@ impl WorkerPool {
         let wanted = usize::try_from(replicas).unwrap_or(usize::MAX);
         self.accounts.note_scaling(self.replicas(), wanted);
         while self.replicas() < wanted {
-            self.start_one();
+            self.start_worker(false);
         }
         while self.replicas() > wanted {
             self.remove_one();
@@ -256,12 +260,12 @@ impl WorkerPool {
             (State::Starting, EventKind::Ready) => {
                 self.starting.remove(&id);
                 self.ready.push(id);
-                self.ask_for_work(id);
+                self.go_on(id);
             }
             (State::Busy { .. }, EventKind::JobDone) => {
                 self.busy -= 1;
                 self.completed += 1;
-                self.ask_for_work(id);
+                self.go_on(id);
             }
             (State::Draining, EventKind::JobDone) => {
                 self.draining.remove(&id);
@@ -304,14 +308,6 @@ impl WorkerPool {
             }
         }
         None
-    }
-
-    fn start_one(&mut self) {
-        let id = self.workers.len();
-        self.workers.push(Worker { asked: self.now, state: State::Starting });
-        self.starting.insert(id);
-        let delay = self.start_delays.next();
-        self.expect(self.now + delay, id, EventKind::Ready);
     }
 
     fn remove_one(&mut self) {
