@@ -2,6 +2,8 @@
 
 #[path = "sim/autoscaler.rs"]
 mod autoscaler;
+#[path = "sim/autoscalers.rs"]
+mod autoscalers;
 #[path = "sim/closed_loop.rs"]
 mod closed_loop;
 #[path = "sim/hpa.rs"]

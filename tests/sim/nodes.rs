@@ -35,8 +35,8 @@ fn idle_pool(nodes: NodePoolSpec) -> WorkerPool {
 }
 
 fn pool_with(jobs: &[(f64, f64)], nodes: NodePoolSpec) -> WorkerPool {
-    let job = |&(submit, run): &(f64, f64)| Job { submit, run, cpus: None, gpus: None, owner: None };
-    let log = JobLog::new(jobs.iter().map(job).collect(), Vec::new());
+    let job = |&(submit, run): &(f64, f64)| Job::new(submit, run);
+    let log = JobLog::new(jobs.iter().map(job).collect());
     let spec = PoolSpec { start: StartDelay::Fixed(3.0), nodes: Some(nodes), ..PoolSpec::default() };
     WorkerPool::new(&log, &spec, 1, 0.0)
 }

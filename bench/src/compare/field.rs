@@ -47,8 +47,8 @@ fn foresails(policies: &[PathBuf], max: u32) -> anyhow::Result<Vec<Contender>> {
     }
     let read = |path: &PathBuf| {
         let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-        let config = PolicyConfig::from_yaml(&text)
-            .map_err(|error| anyhow::anyhow!("{}: {error}", path.display()))?;
+        let config =
+            PolicyConfig::from_yaml(&text).map_err(|error| anyhow::anyhow!("{}: {error}", path.display()))?;
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
         let name = format!("Foresail {name}");
         Ok(Contender::foresail(name, config.policy().clone(), Sampling::default(), max))

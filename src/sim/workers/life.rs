@@ -65,21 +65,21 @@ impl WorkerPool {
     pub(super) fn fill_up(&mut self) {
         let missing = self.wanted.saturating_sub(self.active.len());
         for _ in 0..missing {
-            let id = self.create();
-            if self.nodes.is_some() {
-                self.pending.push_back(id);
-            } else {
-                self.bind_to(id, None, self.now);
-            }
+            self.create(false);
         }
         if missing > 0 {
-            self.bind();
-            let now = self.now;
-            if let Some(nodes) = &mut self.nodes
-                && self.crew.pending > 0
-            {
-                nodes.want_nodes(now);
-            }
+            self.find_room();
+        }
+    }
+
+    /// Puts new workers on nodes, and asks for nodes where there is no room.
+    pub(super) fn find_room(&mut self) {
+        self.bind();
+        let now = self.now;
+        if let Some(nodes) = &mut self.nodes
+            && self.crew.pending > 0
+        {
+            nodes.want_nodes(now);
         }
     }
 
@@ -126,12 +126,13 @@ impl WorkerPool {
     }
 
     /// Nodes or slots may have become free.
-    fn make_use_of_room(&mut self) {
+    pub(super) fn make_use_of_room(&mut self) {
         self.bind();
         self.hand_out();
     }
 
-    fn create(&mut self) -> u32 {
+    /// Asks for a worker; `one_job`: it leaves after its first job.
+    pub(super) fn create(&mut self, one_job: bool) {
         let id = place(&self.workers);
         self.workers.push(Worker {
             created: self.now,
@@ -146,11 +147,16 @@ impl WorkerPool {
             restarts: 0,
             deletion_cost: 0,
             cold: true,
+            one_job,
         });
         self.active.push(id);
         self.crew.pending += 1;
         self.accounts.count().launched += 1;
-        id
+        if self.nodes.is_some() {
+            self.pending.push_back(id);
+        } else {
+            self.bind_to(id, None, self.now);
+        }
     }
 
     /// Starts a worker on its node, where its image is there from `image` on.
@@ -178,6 +184,7 @@ impl WorkerPool {
         let crash = self.now + self.crashes.seconds_until(self.spec.crash);
         self.expect(crash, id, Kind::Crash);
         self.hand_out();
+        self.leave_if_done(id);
     }
 
     /// A ready worker has crashed and starts again on its node.
@@ -211,15 +218,18 @@ impl WorkerPool {
     fn job_done(&mut self, id: u32, slot: u32) {
         let worker = &mut self.workers[id as usize];
         worker.jobs -= 1;
-        let Worker { jobs, row, state, restarts, .. } = *worker;
+        let Worker { jobs, row, state, restarts, one_job, .. } = *worker;
         *self.slots.at(row, slot) = None;
         self.in_flight -= 1;
         self.completed += 1;
         self.accounts.count().completed += 1;
         if state == State::Ready {
             self.crew.busy -= u32::from(jobs == 0);
-            self.asking.push_back(Ask { worker: id, slot, restarts });
+            if !one_job {
+                self.asking.push_back(Ask { worker: id, slot, restarts });
+            }
             self.hand_out();
+            self.leave_if_done(id);
         } else {
             self.in_flight_draining -= 1;
             if jobs == 0 {
@@ -229,7 +239,7 @@ impl WorkerPool {
         }
     }
 
-    fn next_asking(&mut self) -> Option<Ask> {
+    pub(super) fn next_asking(&mut self) -> Option<Ask> {
         while let Some(ask) = self.asking.pop_front() {
             let worker = &self.workers[ask.worker as usize];
             if worker.state == State::Ready && worker.restarts == ask.restarts {
@@ -240,7 +250,7 @@ impl WorkerPool {
     }
 
     /// Takes a worker out of those that are to stay.
-    fn leave_active(&mut self, id: u32) {
+    pub(super) fn leave_active(&mut self, id: u32) {
         let Worker { state, place, jobs, node, .. } = self.workers[id as usize];
         match state {
             State::Pending => self.crew.pending -= 1,
@@ -260,7 +270,7 @@ impl WorkerPool {
     }
 
     /// A worker that is no more among those that are to stay is gone. Its jobs wait again.
-    fn leave(&mut self, id: u32) {
+    pub(super) fn leave(&mut self, id: u32) {
         let Worker { state, place, jobs, node, bound, row, .. } = self.workers[id as usize];
         if state == State::Draining {
             self.crew.draining -= 1;
