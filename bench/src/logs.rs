@@ -3,7 +3,7 @@
 use std::{fs::File, path::Path};
 
 use anyhow::{Context as _, ensure};
-use foresail::sim::job_log::{Bound, JobLog, Transform, Window};
+use foresail::sim::job_log::{JobLog, Transform};
 
 /// Seconds of a day.
 const DAY: f64 = 86_400.0;
@@ -58,12 +58,6 @@ pub(crate) fn busiest(log: &JobLog, days: u32) -> JobLog {
 /// Where the log has no run times.
 pub(crate) fn with_median(log: &JobLog, median: f64) -> anyhow::Result<JobLog> {
     if median > 0.0 { Ok(Transform::MedianRun(median).apply(log)?) } else { Ok(log.clone()) }
-}
-
-/// A part of a log by days since its first submission.
-pub(crate) fn days(log: &JobLog, from: f64, to: f64) -> anyhow::Result<JobLog> {
-    let window = Window { from: Some(Bound::Day(from)), to: Some(Bound::Day(to)) };
-    Ok(Transform::Window(window).apply(log)?)
 }
 
 #[cfg(test)]

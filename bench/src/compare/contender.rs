@@ -50,7 +50,7 @@ impl Contender {
     }
 
     /// Foresail with a policy, in a ScaledObject as the docs recommend it.
-    pub(crate) fn foresail(name: impl Into<String>, policy: Policy, sampling: Sampling, max: u32) -> Self {
+    pub(crate) fn foresail(name: impl Into<String>, policy: Policy, victims: bool, max: u32) -> Self {
         Self::new(name, Role::Foresail, move |stage| {
             let now = stage.world().from;
             let spec = ScaledObjectSpec {
@@ -60,7 +60,8 @@ impl Contender {
                 ..ScaledObjectSpec::default()
             };
             let limits = Limits { min: spec.min, max };
-            let scaler = Foresail::new(policy.clone(), limits, sampling.clone(), now);
+            let scaler = Foresail::new(policy.clone(), limits, Sampling::default(), now);
+            let scaler = if victims { scaler.with_victims() } else { scaler };
             ByKeda::new(ScaledObject::new(spec, now, 0), scaler)
         })
     }

@@ -3,14 +3,7 @@
 use std::{fs, path::PathBuf};
 
 use anyhow::Context as _;
-use foresail::{
-    config::policy::PolicyConfig,
-    sim::{
-        autoscaler::{ByKeda, ListLength, foresail::Sampling},
-        keda::{ScaledObject, ScaledObjectSpec},
-    },
-    sizing::Policy,
-};
+use foresail::{config::policy::PolicyConfig, sim::autoscaler::KedaSetting, sizing::Policy};
 
 use super::contender::{Contender, Role};
 
@@ -31,19 +24,31 @@ impl Field {
     pub(crate) fn contenders(self, policies: &[PathBuf], max: u32) -> anyhow::Result<Vec<Contender>> {
         let mut all = foresails(policies, max)?;
         all.extend([1.0, 5.0].map(|target| {
-            Contender::new(format!("KEDA depth/{target}"), Role::AsPeopleRunIt, move |stage| {
-                let spec = ScaledObjectSpec { max, ..ScaledObjectSpec::default() };
-                let object = ScaledObject::new(spec, stage.world().from, 0);
-                ByKeda::new(object, ListLength::waiting(target))
-            })
+            keda(
+                format!("KEDA depth/{target}"),
+                Role::AsPeopleRunIt,
+                KedaSetting { target, ..KedaSetting::default() },
+                max,
+            )
         }));
+        if self == Self::All {
+            all.extend(
+                KedaSetting::grid()
+                    .into_iter()
+                    .map(|setting| keda(format!("KEDA {setting}"), Role::KedaSetting, setting, max)),
+            );
+        }
         Ok(all)
     }
 }
 
+fn keda(name: String, role: Role, setting: KedaSetting, max: u32) -> Contender {
+    Contender::new(name, role, move |stage| setting.autoscaler(max, stage.world().from))
+}
+
 fn foresails(policies: &[PathBuf], max: u32) -> anyhow::Result<Vec<Contender>> {
     if policies.is_empty() {
-        return Ok(vec![Contender::foresail("Foresail", default_policy(), Sampling::default(), max)]);
+        return Ok(both("Foresail", &default_policy(), max).into());
     }
     let read = |path: &PathBuf| {
         let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
@@ -51,9 +56,15 @@ fn foresails(policies: &[PathBuf], max: u32) -> anyhow::Result<Vec<Contender>> {
             PolicyConfig::from_yaml(&text).map_err(|error| anyhow::anyhow!("{}: {error}", path.display()))?;
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
         let name = format!("Foresail {name}");
-        Ok(Contender::foresail(name, config.policy().clone(), Sampling::default(), max))
+        Ok(both(&name, config.policy(), max))
     };
-    policies.iter().map(read).collect()
+    Ok(policies.iter().map(read).collect::<anyhow::Result<Vec<_>>>()?.into_iter().flatten().collect())
+}
+
+/// With a policy: as shipped, and as recommended.
+fn both(name: &str, policy: &Policy, max: u32) -> [Contender; 2] {
+    [(name.to_owned(), false), (format!("{name}, victims"), true)]
+        .map(|(name, victims)| Contender::foresail(name, policy.clone(), victims, max))
 }
 
 fn default_policy() -> Policy {

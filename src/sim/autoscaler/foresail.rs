@@ -28,6 +28,7 @@ pub struct Foresail {
     stands_until: f64,
     activated: bool,
     skips: bool,
+    ranks: bool,
 }
 
 /// How the queue is read.
@@ -114,6 +115,7 @@ impl Foresail {
             stands_until: now,
             activated: false,
             skips: true,
+            ranks: false,
         }
     }
 
@@ -121,6 +123,12 @@ impl Foresail {
     #[must_use]
     pub fn without_skipping(self) -> Self {
         Self { skips: false, ..self }
+    }
+
+    /// Says who goes first whenever fewer workers are wanted than there are (`victims: deletion-cost`).
+    #[must_use]
+    pub fn with_victims(self) -> Self {
+        Self { ranks: true, ..self }
     }
 
     /// The last decision; `None` while it has none.
@@ -207,6 +215,13 @@ impl Scaler for Foresail {
             let jitter = self.sampling.jitter * self.rng.random::<f64>();
             self.next_sample = now + (self.sampling.every + jitter).max(f64::EPSILON);
             self.sample(now, pool);
+        }
+        if self.ranks
+            && let Some(decision) = &self.decision
+            && let going = pool.replicas().saturating_sub(decision.target as usize)
+            && going > 0
+        {
+            pool.rank_victims(going);
         }
     }
 
