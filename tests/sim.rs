@@ -12,6 +12,8 @@ mod job_log;
 mod keda;
 #[path = "sim/nodes.rs"]
 mod nodes;
+#[path = "sim/open_loop.rs"]
+mod open_loop;
 #[path = "sim/queueing.rs"]
 mod queueing;
 #[path = "sim/replica_set.rs"]

@@ -32,10 +32,10 @@ impl Arrivals {
         for _ in 0..batches {
             submit += self.exponential(self.rate);
             for _ in 0..size {
-                jobs.push(Job { submit, run: run(&mut self), cpus: None, gpus: None, owner: None });
+                jobs.push(Job::new(submit, run(&mut self)));
             }
         }
-        JobLog::new(jobs, Vec::new())
+        JobLog::new(jobs)
     }
 }
 
@@ -84,7 +84,7 @@ fn crommelin_wait(servers: usize, arrivals: f64, service: f64) -> f64 {
         .collect();
     let mut jobs = [0.0; STATES];
     jobs[0] = 1.0;
-    for _ in 0..2000 {
+    for _ in 0..800 {
         let mut next = [0.0; STATES];
         for (n, chance) in jobs.iter().enumerate() {
             let left = n.saturating_sub(servers);
@@ -159,8 +159,8 @@ fn slots_of_one_worker_are_as_good_as_workers() {
 
 #[test]
 fn the_first_job_of_a_worker_takes_longer_while_its_cache_is_cold() {
-    let job = |submit| Job { submit, run: 10.0, cpus: None, gpus: None, owner: None };
-    let log = JobLog::new([0.0, 0.0, 0.0].map(job).to_vec(), Vec::new());
+    let job = |submit| Job::new(submit, 10.0);
+    let log = JobLog::new([0.0, 0.0, 0.0].map(job).to_vec());
     let spec = PoolSpec { warm_cache: 4.0, ..PoolSpec::default() };
     let mut pool = WorkerPool::new(&log, &spec, 1, 0.0);
     pool.scale_to(1);
@@ -191,14 +191,8 @@ fn crashes_come_at_their_rate_and_every_job_is_done_in_the_end() {
 type Step = (f64, u32);
 
 fn waits(jobs: &[(f64, f64)], steps: &[Step], removal: Removal, seed: u64, scale: f64) -> Vec<Option<f64>> {
-    let job = |&(submit, run): &(f64, f64)| Job {
-        submit: submit * scale,
-        run: run * scale,
-        cpus: None,
-        gpus: None,
-        owner: None,
-    };
-    let log = JobLog::new(jobs.iter().map(job).collect(), Vec::new());
+    let job = |&(submit, run): &(f64, f64)| Job::new(submit * scale, run * scale);
+    let log = JobLog::new(jobs.iter().map(job).collect());
     let span = |from, to| Span { from: from * scale, to: to * scale };
     let spec = PoolSpec {
         removal,

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use foresail::sim::job_log::{Job, JobLog};
+use foresail::sim::job_log::{Job, JobLog, JobLogBuilder};
 use foresail::sim::nodes::{
     Autoscaler, ClusterAutoscaler, Consolidation, Karpenter, NodePoolSpec, NodeType, Placement, Resources,
     Shortage, Spot,
@@ -128,6 +128,29 @@ fn a_worker_removed_while_it_starts_is_gone_at_once() {
     assert_eq!(pool.worker_seconds().total.to_string(), "12");
 }
 
+#[test]
+fn a_child_comes_to_the_queue_when_the_last_of_its_parents_has_ended() {
+    let mut builder = JobLogBuilder::default();
+    let short = builder.push(Job::new(0.0, 20.0));
+    let long = builder.push(Job::new(0.0, 50.0));
+    let child = builder.push_after(Job::new(0.0, 5.0), &[short, long]);
+    builder.push_after(Job::new(100.0, 5.0), &[child]);
+    let spec = PoolSpec { start: StartDelay::Fixed(10.0), ..PoolSpec::default() };
+    let mut pool = WorkerPool::new(&builder.build(), &spec, 1, 0.0);
+    pool.scale_to(2);
+    pool.advance(40.0);
+    assert_eq!((pool.arrived(), pool.waiting(), pool.completed()), (2, 0, 1));
+    pool.scale_to(0);
+    pool.advance(70.0);
+    assert_eq!((pool.arrived(), pool.waiting(), pool.completed()), (3, 1, 2));
+    assert_eq!(pool.oldest_age().unwrap().to_string(), "10", "the long one ended at 60");
+    pool.scale_to(1);
+    pool.advance(200.0);
+    assert!(pool.is_done());
+    let waits: Vec<f64> = pool.waits().iter().flatten().copied().collect();
+    assert_eq!(waits, [10.0, 10.0, 20.0, 0.0], "each from its release, and the last from its submission");
+}
+
 #[derive(Clone, Debug)]
 enum Move {
     Wait(f64),
@@ -200,6 +223,7 @@ fn node_pools() -> impl Strategy<Value = NodePoolSpec> {
                     (9.0, Span { from: 10.0, to: 40.0 }),
                     (1.0, Span { from: 100.0, to: 1000.0 }),
                 ]),
+                retry: StartDelay::Mixture(vec![(1.0, Span { from: 0.0, to: 8.0 })]),
                 image_pull: StartDelay::Mixture(vec![(1.0, Span { from: 0.0, to: 10.0 })]),
                 shortage: Shortage { chance, retry_after: 30.0 },
                 spot: reclaims.map(|reclaims_per_hour| Spot { reclaims_per_hour, notice: 20.0 }),
