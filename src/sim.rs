@@ -5,6 +5,7 @@
 //! an argument: `f64`, Unix seconds.
 //!
 //! - [`job_log`]: the jobs of a log, cut and scaled
+//! - [`load`]: jobs that are made up from a description
 //! - [`workers`]: workers that a `ReplicaSet` starts and removes, and the jobs that they run
 //! - [`replica_set`]: which pods go first when the replicas fall
 //! - [`nodes`]: where the workers' pods go, and which nodes come and go for them (Karpenter, Cluster Autoscaler)
@@ -16,10 +17,13 @@
 //! - [`scaled_job`]: a ScaledJob: how many Jobs KEDA creates
 //! - [`autoscaler`]: whoever decides how many workers there are to be
 //! - [`closed_loop`]: workers and an autoscaler on virtual time
-//! - [`outcome`]: what a run came to
+//! - [`outcome`]: the measures of a run
+//! - [`world`]: a log, played in a world by an autoscaler, and what it came to
 //! - [`timeline`]: what was recorded of a run on the real thing, for the models to agree with
 
 pub mod job_log;
+
+pub mod load;
 
 pub mod workers;
 
@@ -48,5 +52,7 @@ pub mod autoscaler;
 pub mod closed_loop;
 
 pub mod outcome;
+
+pub mod world;
 
 pub mod timeline;

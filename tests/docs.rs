@@ -11,6 +11,7 @@ mod docs {
     mod generated;
     mod keys;
     mod links;
+    mod loads;
     mod output;
     mod pages;
     mod promql;

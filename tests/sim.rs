@@ -2,6 +2,8 @@
 
 #[path = "sim/autoscaler.rs"]
 mod autoscaler;
+#[path = "sim/autoscalers.rs"]
+mod autoscalers;
 #[path = "sim/closed_loop.rs"]
 mod closed_loop;
 #[path = "sim/hpa.rs"]
@@ -10,6 +12,8 @@ mod hpa;
 mod job_log;
 #[path = "sim/keda.rs"]
 mod keda;
+#[path = "sim/load.rs"]
+mod load;
 #[path = "sim/nodes.rs"]
 mod nodes;
 #[path = "sim/open_loop.rs"]

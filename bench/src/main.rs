@@ -1,10 +1,12 @@
 //! The harness: what Foresail costs on this machine, and what its peers do.
 
+mod compare;
 mod load;
 mod memory;
 mod sample;
 mod tick;
 
+mod logs;
 mod machine;
 mod peer;
 mod rooms;
@@ -42,6 +44,8 @@ enum Command {
     Tick(tick::Args),
     /// Resident memory of the serving process.
     Memory(memory::Args),
+    /// What Foresail would have done on real job logs, beside KEDA and others.
+    Compare(compare::Args),
     /// Serves Foresail on an embedded source until standard input ends.
     #[command(hide = true)]
     ServeForesail,
@@ -59,6 +63,7 @@ fn main() -> anyhow::Result<()> {
         Command::Sample(args) => sample::run(&args)?.to_string(),
         Command::Tick(args) => tick::run(&args)?.to_string(),
         Command::Memory(args) => memory::run(&args)?.to_string(),
+        Command::Compare(args) => compare::run(&args)?.to_string(),
         Command::ServeForesail => return serve::foresail(),
         Command::ServeBare => return serve::bare(),
     };

@@ -3,6 +3,8 @@
 //! - [`by_keda`]: KEDA and the HPA, for a [`Scaler`] with one metric
 //! - [`foresail`]: Foresail's own core as such a scaler
 //! - [`list_length`]: KEDA's own list scaler
+//! - [`keda_setting`]: what an operator of KEDA would try with it
+//! - [`scaled_jobs`]: a ScaledJob, one pod a job
 
 pub mod by_keda;
 
@@ -10,9 +12,15 @@ pub mod foresail;
 
 pub mod list_length;
 
+pub mod keda_setting;
+
+pub mod scaled_jobs;
+
 pub use by_keda::{ByKeda, Scaler};
 pub use foresail::Foresail;
+pub use keda_setting::KedaSetting;
 pub use list_length::ListLength;
+pub use scaled_jobs::ScaledJobs;
 
 use super::workers::WorkerPool;
 
@@ -31,7 +39,7 @@ pub trait Autoscaler {
     }
 }
 
-impl<A: Autoscaler + ?Sized> Autoscaler for Box<A> {
+impl<T: Autoscaler + ?Sized> Autoscaler for Box<T> {
     fn next_due(&self, pool: &WorkerPool) -> f64 {
         (**self).next_due(pool)
     }

@@ -155,6 +155,7 @@ impl Nodes {
                 nodes.ready(id, now);
             }
         }
+        nodes.grown = false;
         nodes
     }
 

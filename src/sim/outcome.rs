@@ -9,8 +9,10 @@ mod steps;
 pub use elasticity::Elasticity;
 pub use steps::{Change, Steps};
 
+use serde::{Deserialize, Serialize};
+
 /// How long jobs waited, in seconds from submission to start.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Waits {
     /// Jobs.
     pub jobs: usize,
@@ -32,7 +34,7 @@ pub struct Waits {
 
 /// Bounded slowdown: (wait + run) / max(run, 10 s), at least 1 (Feitelson and Rudolph, "Metrics and
 /// benchmarking for parallel job scheduling", 1998).
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Slowdown {
     /// Mean.
     pub mean: f64,

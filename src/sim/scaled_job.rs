@@ -86,12 +86,29 @@ impl ScaledJob {
         self.next_poll
     }
 
+    /// What it says.
+    pub const fn spec(&self) -> &ScaledJobSpec {
+        &self.spec
+    }
+
     /// The poll that is due at `now`, if any.
     pub fn due(&mut self, now: f64) -> Option<Round> {
-        (self.next_poll <= now).then(|| {
+        self.take_due(now).then(|| Round::new(Kind::JobPoll))
+    }
+
+    /// Starts the poll that is due at `now`, if any, for a scaler that is asked without calls.
+    pub fn take_due(&mut self, now: f64) -> bool {
+        let due = self.next_poll <= now;
+        if due {
             self.next_poll = now + self.spec.polling_interval;
-            Round::new(Kind::JobPoll)
-        })
+        }
+        due
+    }
+
+    /// Lets the polls pass that were due before `now`, as if each had created nothing.
+    pub fn skip_polls(&mut self, now: f64) {
+        let missed = ((now - self.next_poll) / self.spec.polling_interval).ceil();
+        self.next_poll += missed.max(0.0) * self.spec.polling_interval;
     }
 
     /// Takes what a poll learned; `jobs` are those that exist now. Returns how many Jobs KEDA creates.

@@ -2,10 +2,11 @@
 //!
 //! A worker is a pod. It waits until a node has room for it, is ready some time after that, takes the job that
 //! stands first, runs it to its end, and takes the next. Who goes when the replicas fall is the choice of the
-//! `ReplicaSet`, which does not know who is busy (see [`replica_set`]).
+//! `ReplicaSet`, which does not know who is busy (see [`replica_set`]). Pods of Jobs leave after one job.
 
 mod accounts;
 mod events;
+mod jobs;
 mod life;
 mod queue;
 mod release;
@@ -101,6 +102,8 @@ struct Worker {
     deletion_cost: i32,
     /// Whether it has not had a job yet.
     cold: bool,
+    /// Whether it leaves after its first job.
+    one_job: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

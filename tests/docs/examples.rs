@@ -131,7 +131,7 @@ fn blocks() -> Vec<Block> {
     for block in &blocks {
         assert!(
             // Values of the chart: tests/chart.rs.
-            ["yaml", "yaml fragment", "yaml values"].contains(&block.info.as_str()),
+            ["yaml", "yaml fragment", "yaml values", "yaml load"].contains(&block.info.as_str()),
             "{}: {}",
             block.place(),
             block.info

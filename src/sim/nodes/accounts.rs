@@ -1,7 +1,9 @@
 //! What nodes were there, and what they cost.
 
+use serde::{Deserialize, Serialize};
+
 /// Instance-seconds, from launch to end, and what they went into.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct NodeSeconds {
     /// All of them: the sum over the instances.
     pub total: f64,
@@ -16,7 +18,7 @@ pub struct NodeSeconds {
 }
 
 /// How it went with the nodes.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct NodeSummary {
     /// Instances that were launched.
     pub launched: usize,

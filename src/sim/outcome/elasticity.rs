@@ -1,11 +1,13 @@
 //! How closely the supply followed the demand.
 
+use serde::{Deserialize, Serialize};
+
 use super::steps::{Steps, same};
 
 /// The elasticity metrics of the SPEC Research Group (Herbst et al., "Ready for rain? A view from SPEC Research
 /// on the future of cloud metrics", SPEC-RG-2016-01), and the same in worker-hours, which say more where the
 /// demand is often 0. Demand is what would run if every job started at once; supply are ready workers.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Elasticity {
     /// Accuracy, under-provisioned: mean of max(demand - supply, 0) / max(demand, 1), per cent.
     pub accuracy_under: f64,

@@ -1,5 +1,7 @@
 //! What a run cost and how long its jobs waited.
 
+use serde::{Deserialize, Serialize};
+
 use super::super::{billing::Billing, nodes::NodeSummary};
 use super::Crew;
 
@@ -16,7 +18,7 @@ pub(super) struct Accounts {
 
 /// Worker-seconds, from being bound to a node to being gone, and what they went into: the total is the sum over the
 /// workers, and that of starting, idle and busy.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct WorkerSeconds {
     /// All of them.
     pub total: f64,

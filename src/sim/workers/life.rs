@@ -52,6 +52,8 @@ impl WorkerPool {
             let there: Vec<u32> = self.active.iter().copied().filter(|&id| self.is_on(id, node)).collect();
             for id in there {
                 self.accounts.count().evicted += 1;
+                // Nobody replaces the pod of a Job: its job waits again, and whoever made the one makes another.
+                self.wanted -= usize::from(self.workers[id as usize].one_job);
                 self.tell_to_go(id);
             }
         }
@@ -69,15 +71,10 @@ impl WorkerPool {
     pub(super) fn fill_up(&mut self) {
         let missing = self.wanted.saturating_sub(self.active.len());
         for _ in 0..missing {
-            let id = self.create();
-            if self.nodes.is_some() {
-                self.pending.push_back(id);
-            } else {
-                self.bind_to(id, None, self.now);
-            }
+            self.create(false);
         }
         if missing > 0 {
-            self.bind_or_want_nodes();
+            self.find_room();
         }
     }
 
@@ -96,10 +93,11 @@ impl WorkerPool {
 
     fn retry(&mut self, id: u32) {
         self.pending.push_back(id);
-        self.bind_or_want_nodes();
+        self.find_room();
     }
 
-    fn bind_or_want_nodes(&mut self) {
+    /// Puts workers on nodes, and asks for nodes where there is no room.
+    pub(super) fn find_room(&mut self) {
         self.bind();
         let now = self.now;
         if let Some(nodes) = &mut self.nodes
@@ -122,6 +120,9 @@ impl WorkerPool {
             let Some((node, image)) = self.nodes.as_mut().and_then(|nodes| nodes.place(now)) else { return };
             self.pending.pop_front();
             self.bind_to(id, Some(node), image);
+        }
+        if self.crew.pending == 0 {
+            self.pending.clear();
         }
     }
 
@@ -158,12 +159,13 @@ impl WorkerPool {
     }
 
     /// Nodes or slots may have become free.
-    fn make_use_of_room(&mut self) {
+    pub(super) fn make_use_of_room(&mut self) {
         self.bind();
         self.hand_out();
     }
 
-    fn create(&mut self) -> u32 {
+    /// Asks for a worker; `one_job`: it leaves after its first job.
+    pub(super) fn create(&mut self, one_job: bool) {
         let id = place(&self.workers);
         self.workers.push(Worker {
             created: self.now,
@@ -179,11 +181,16 @@ impl WorkerPool {
             restarts: 0,
             deletion_cost: 0,
             cold: true,
+            one_job,
         });
         self.active.push(id);
         self.crew.pending += 1;
         self.accounts.count().launched += 1;
-        id
+        if self.nodes.is_some() {
+            self.pending.push_back(id);
+        } else {
+            self.bind_to(id, None, self.now);
+        }
     }
 
     /// Starts a worker on its node, where its image is there from `image` on.
@@ -211,6 +218,7 @@ impl WorkerPool {
         let crash = self.now + self.crashes.seconds_until(self.spec.crash);
         self.expect(crash, id, Kind::Crash);
         self.hand_out();
+        self.leave_if_done(id);
     }
 
     /// A ready worker has crashed and starts again on its node.
@@ -245,7 +253,7 @@ impl WorkerPool {
     fn job_done(&mut self, id: u32, slot: u32) {
         let worker = &mut self.workers[id as usize];
         worker.jobs -= 1;
-        let Worker { jobs, row, state, restarts, .. } = *worker;
+        let Worker { jobs, row, state, restarts, one_job, .. } = *worker;
         let ended = self.slots.at(row, slot).take();
         self.in_flight -= 1;
         self.completed += 1;
@@ -255,8 +263,11 @@ impl WorkerPool {
         }
         if state == State::Ready {
             self.crew.busy -= u32::from(jobs == 0);
-            self.asking.push_back(Ask { worker: id, slot, restarts });
+            if !one_job {
+                self.asking.push_back(Ask { worker: id, slot, restarts });
+            }
             self.hand_out();
+            self.leave_if_done(id);
         } else {
             self.in_flight_draining -= 1;
             if jobs == 0 {
@@ -276,7 +287,7 @@ impl WorkerPool {
         }
     }
 
-    fn next_asking(&mut self) -> Option<Ask> {
+    pub(super) fn next_asking(&mut self) -> Option<Ask> {
         while let Some(ask) = self.asking.pop_front() {
             let worker = &self.workers[ask.worker as usize];
             if worker.state == State::Ready && worker.restarts == ask.restarts {
@@ -287,7 +298,7 @@ impl WorkerPool {
     }
 
     /// Takes a worker out of those that are to stay.
-    fn leave_active(&mut self, id: u32) {
+    pub(super) fn leave_active(&mut self, id: u32) {
         let Worker { state, place, jobs, node, .. } = self.workers[id as usize];
         match state {
             State::Pending => self.crew.pending -= 1,
@@ -307,7 +318,7 @@ impl WorkerPool {
     }
 
     /// A worker that is no more among those that are to stay is gone. Its jobs wait again.
-    fn leave(&mut self, id: u32) {
+    pub(super) fn leave(&mut self, id: u32) {
         let Worker { state, place, jobs, node, bound, row, .. } = self.workers[id as usize];
         if state == State::Draining {
             self.crew.draining -= 1;

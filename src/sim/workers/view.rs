@@ -134,10 +134,14 @@ impl WorkerPool {
         self.accounts.worker_seconds(bound, self.now, &self.spec.billing)
     }
 
+    /// How it has gone with the nodes so far; nothing without nodes.
+    pub fn node_summary(&self) -> NodeSummary {
+        self.nodes.as_ref().map_or_else(NodeSummary::default, |nodes| nodes.summary(self.now))
+    }
+
     /// How it has gone so far. Waits are those of the jobs that have been started.
     pub fn summary(&self) -> Summary {
-        let nodes = self.nodes.as_ref().map_or_else(NodeSummary::default, |nodes| nodes.summary(self.now));
-        self.accounts.summary(self.worker_seconds(), nodes, self.waiting(), self.in_flight)
+        self.accounts.summary(self.worker_seconds(), self.node_summary(), self.waiting(), self.in_flight)
     }
 }
 

@@ -1,0 +1,67 @@
+//! Who takes part, and how each is put together for a stage.
+
+use foresail::sim::{
+    autoscaler::{
+        Autoscaler, ByKeda, Foresail,
+        foresail::{Limits, Sampling},
+    },
+    hpa::Behavior,
+    keda::{ScaledObject, ScaledObjectSpec},
+    world::Stage,
+};
+use foresail::sizing::Policy;
+
+/// Somebody who can play.
+pub(crate) struct Contender {
+    /// As tables show it.
+    pub(crate) name: String,
+    /// What it is compared as.
+    pub(crate) role: Role,
+    build: Box<dyn Fn(&Stage<'_>) -> Box<dyn Autoscaler> + Send + Sync>,
+}
+
+/// What a contender is compared as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// Foresail with some policy; the first one is the one that is judged.
+    Foresail,
+    /// KEDA as people run it.
+    AsPeopleRunIt,
+    /// One of the settings among which the best KEDA is looked for.
+    KedaSetting,
+    /// Somebody else's rule.
+    Other,
+    /// No autoscaler at all, but a bound on what any could reach.
+    Bound,
+}
+
+impl Contender {
+    pub(crate) fn new<A: Autoscaler + 'static>(
+        name: impl Into<String>,
+        role: Role,
+        build: impl Fn(&Stage<'_>) -> A + Send + Sync + 'static,
+    ) -> Self {
+        Self { name: name.into(), role, build: Box::new(move |stage| Box::new(build(stage))) }
+    }
+
+    /// A fresh one of it, for one run.
+    pub(crate) fn on(&self, stage: &Stage<'_>) -> Box<dyn Autoscaler> {
+        (self.build)(stage)
+    }
+
+    /// Foresail with a policy, in a ScaledObject as the docs recommend it.
+    pub(crate) fn foresail(name: impl Into<String>, policy: Policy, sampling: Sampling, max: u32) -> Self {
+        Self::new(name, Role::Foresail, move |stage| {
+            let now = stage.world().from;
+            let spec = ScaledObjectSpec {
+                max,
+                cooldown_period: 15.0,
+                behavior: Some(Behavior::foresail()),
+                ..ScaledObjectSpec::default()
+            };
+            let limits = Limits { min: spec.min, max };
+            let scaler = Foresail::new(policy.clone(), limits, sampling.clone(), now);
+            ByKeda::new(ScaledObject::new(spec, now, 0), scaler)
+        })
+    }
+}

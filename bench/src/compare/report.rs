@@ -1,0 +1,178 @@
+//! The tables.
+
+use std::fmt;
+
+use foresail::sim::world::Outcome;
+
+use super::{
+    contender::Role,
+    judge::{FORESAIL, Ratio, Verdict, judge},
+    play::Played,
+    stats,
+};
+use crate::table::{Table, count};
+
+/// All runs, and what follows from them.
+pub(crate) struct Report {
+    played: Played,
+    verdicts: Vec<Verdict>,
+    worth: f64,
+}
+
+impl Report {
+    pub(crate) fn new(played: Played, worth: f64) -> Self {
+        Self { verdicts: judge(&played, worth), played, worth }
+    }
+
+    /// Whom the table of a case shows: all, but of KEDA's settings only those that were chosen, and the front.
+    fn shown(&self, case: usize) -> Vec<usize> {
+        let verdict = &self.verdicts[case];
+        let chosen = [verdict.elsewhere, verdict.same_cost, verdict.same_cost_p95, verdict.same_wait];
+        let chosen: Vec<usize> =
+            chosen.into_iter().flatten().map(|(at, _)| at).chain(verdict.tuned.map(|(at, _)| at)).collect();
+        let is_shown =
+            |&at: &usize| self.played.contenders[at].role != Role::KedaSetting || chosen.contains(&at);
+        (0..self.played.contenders.len()).filter(is_shown).collect()
+    }
+
+    fn runs(&self, case: usize) -> Table {
+        let mut table = Table::new([
+            "",
+            "mean",
+            "p50",
+            "p95",
+            "p99",
+            "max",
+            "late %",
+            "slowdown p95",
+            "worker-h",
+            "node-h",
+            "cost",
+            "pods",
+            "nodes",
+            "turns",
+            "busy told to go",
+        ]);
+        for at in self.shown(case) {
+            let outcome = self.played.outcome(case, at);
+            let mut name = self.played.contenders[at].name.clone();
+            if outcome.unfinished > 0 {
+                name.push_str(&format!(" ({} jobs not done)", count(outcome.unfinished as u64)));
+            }
+            table.row([name].into_iter().chain(cells(outcome, self.worth)));
+        }
+        table
+    }
+
+    fn front(&self, case: usize) -> String {
+        let points: Vec<(f64, f64)> = (0..self.played.contenders.len())
+            .map(|at| {
+                let outcome = self.played.outcome(case, at);
+                let playable = self.played.contenders[at].role != Role::Bound && outcome.unfinished == 0;
+                if playable { (outcome.paid(), outcome.waits.mean) } else { (f64::INFINITY, f64::INFINITY) }
+            })
+            .collect();
+        let name = |at: usize| {
+            let (paid, wait) = points[at];
+            format!("{} ({:.0} h, {} s)", self.played.contenders[at].name, paid / 3600.0, short(wait))
+        };
+        stats::front(&points).into_iter().map(name).collect::<Vec<_>>().join("; ")
+    }
+
+    fn summary(&self) -> Table {
+        let mut table =
+            Table::new(["Foresail against", "mean wait", "p95 wait", "cost", "worst mean wait", "logs"]);
+        let first = self.played.of(Role::AsPeopleRunIt);
+        for (nth, at) in first.enumerate() {
+            self.summarise(&mut table, &self.played.contenders[at].name, |verdict| {
+                verdict.as_run.get(nth).map(|&(_, ratio)| ratio)
+            });
+        }
+        let of = |chosen: Option<(usize, Ratio)>| chosen.map(|(_, ratio)| ratio);
+        self.summarise(&mut table, "the setting of KEDA that is best on the other logs", |v| of(v.elsewhere));
+        self.summarise(&mut table, "KEDA in hindsight, same cost: mean", |v| of(v.same_cost));
+        self.summarise(&mut table, "KEDA in hindsight, same cost: p95", |v| of(v.same_cost_p95));
+        self.summarise(&mut table, "KEDA in hindsight, same mean wait", |v| of(v.same_wait));
+        table
+    }
+
+    fn summarise(&self, table: &mut Table, name: &str, ratio: impl Fn(&Verdict) -> Option<Ratio>) {
+        let ratios: Vec<Ratio> = self.verdicts.iter().filter_map(ratio).collect();
+        if ratios.is_empty() {
+            return;
+        }
+        let mean = |value: fn(&Ratio) -> f64| {
+            stats::geometric_mean(ratios.iter().map(value))
+                .map_or_else(|| "-".to_owned(), |mean| format!("{mean:.2}"))
+        };
+        let worst = ratios.iter().map(|ratio| ratio.mean).fold(0.0, f64::max);
+        table.row([
+            name.to_owned(),
+            mean(|ratio| ratio.mean),
+            mean(|ratio| ratio.p95),
+            mean(|ratio| ratio.paid),
+            format!("{worst:.2}"),
+            ratios.len().to_string(),
+        ]);
+    }
+}
+
+fn cells(outcome: &Outcome, worth: f64) -> impl Iterator<Item = String> {
+    let waits = &outcome.waits;
+    let hours = |seconds: f64| format!("{:.0}", seconds / 3600.0);
+    let times = [waits.mean, waits.p50, waits.p95, waits.p99, waits.max].map(short);
+    let rest = [
+        format!("{:.1}", 100.0 * waits.missed),
+        format!("{:.2}", outcome.slowdown.p95),
+        hours(outcome.workers.total),
+        hours(outcome.nodes.seconds.total),
+        hours(outcome.cost(worth)),
+        count(outcome.launched as u64),
+        count(outcome.nodes.launched as u64),
+        count(outcome.reversals as u64),
+        count(outcome.told_to_go_busy as u64),
+    ];
+    times.into_iter().chain(rest)
+}
+
+fn short(seconds: f64) -> String {
+    if seconds < 100.0 { format!("{seconds:.1}") } else { format!("{seconds:.0}") }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "Waits in seconds; late: waited more than 5 minutes; cost: worker-hours of the nodes, and {} for each \
+             hour of waiting; turns: from growing to shrinking or back.\n",
+            self.worth
+        )?;
+        for (at, case) in self.played.cases.iter().enumerate() {
+            let verdict = &self.verdicts[at];
+            writeln!(f, "### {}, {}\n\n{}", case.log, case.label, self.runs(at))?;
+            if let (Some(interval), Some(&(first, ratio))) = (verdict.interval, verdict.as_run.first()) {
+                writeln!(
+                    f,
+                    "Mean wait of {} over that of {}: {:.3} (95 %: {:.3} to {:.3}, by resampling days).",
+                    self.played.contenders[FORESAIL].name,
+                    self.played.contenders[first].name,
+                    ratio.mean,
+                    interval.low,
+                    interval.high
+                )?;
+            }
+            if let Some((tuned, ratio)) = verdict.tuned {
+                let name = &self.played.contenders[tuned].name;
+                write!(f, "Cost over that of the best setting of KEDA in hindsight ({name}): {ratio:.3}")?;
+                match verdict.of_bound {
+                    Some(part) => {
+                        writeln!(f, "; {:.0} % of what a clairvoyant would have saved.", 100.0 * part)?
+                    }
+                    None => writeln!(f, ".")?,
+                }
+            }
+            writeln!(f, "Nobody is both cheaper and quicker than: {}.\n", self.front(at))?;
+        }
+        writeln!(f, "### All of them, geometric means (below 1 is better)\n\n{}", self.summary())
+    }
+}
