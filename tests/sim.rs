@@ -16,6 +16,8 @@ mod keda;
 mod load;
 #[path = "sim/nodes.rs"]
 mod nodes;
+#[path = "sim/open_loop.rs"]
+mod open_loop;
 #[path = "sim/queueing.rs"]
 mod queueing;
 #[path = "sim/replica_set.rs"]

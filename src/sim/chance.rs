@@ -8,6 +8,7 @@ use rand_pcg::Pcg64Mcg;
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Purpose {
     Restart = 1,
+    Retry,
     Crash,
     Launch,
     Register,

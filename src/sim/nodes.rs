@@ -84,6 +84,8 @@ pub(super) struct Nodes {
     /// Nodes of the disruption that waits for its validation.
     chosen: Vec<u32>,
     launches: Launches,
+    /// Whether a node has become ready that pods do not know of yet.
+    grown: bool,
     /// Nodes whose pods are to be evicted.
     evicted: Vec<u32>,
     /// Nodes whose pods are to be killed.
@@ -140,6 +142,7 @@ impl Nodes {
             timers: Timers::new(now),
             chosen: Vec::new(),
             launches: Launches::new(spec, seed),
+            grown: false,
             evicted: Vec::new(),
             killed: Vec::new(),
             accounts: Accounts::new(now),
@@ -152,6 +155,7 @@ impl Nodes {
                 nodes.ready(id, now);
             }
         }
+        nodes.grown = false;
         nodes
     }
 
@@ -175,6 +179,11 @@ impl Nodes {
             self.timers.look = f64::INFINITY;
             self.look(now);
         }
+    }
+
+    /// Whether a node has become ready since this was asked last.
+    pub(super) fn has_grown(&mut self) -> bool {
+        std::mem::take(&mut self.grown)
     }
 
     /// A node whose pods are to be told to go now.

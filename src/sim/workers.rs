@@ -9,6 +9,7 @@ mod events;
 mod jobs;
 mod life;
 mod queue;
+mod release;
 mod slots;
 mod spec;
 mod view;
@@ -26,6 +27,7 @@ pub use super::start_delay::{Span, StartDelay};
 use self::accounts::Accounts;
 use self::events::Events;
 use self::queue::Queue;
+use self::release::Release;
 use self::slots::Slots;
 use super::chance::{Chance, Purpose, mix, stream};
 use super::job_log::JobLog;
@@ -40,8 +42,9 @@ pub struct WorkerPool {
     now: f64,
     spec: PoolSpec,
     seed: u64,
-    jobs: Vec<Job>,
-    arrived: usize,
+    release: Release,
+    /// The jobs that have come to the queue, by their places in the log, in the order in which they came.
+    arrived: Vec<u32>,
     queue: Queue,
     /// Workers that are to stay.
     wanted: usize,
@@ -51,7 +54,7 @@ pub struct WorkerPool {
     active: Vec<u32>,
     /// Those that finish their last jobs.
     draining: Vec<u32>,
-    /// In the order in which they were asked for; may hold workers that are gone.
+    /// Those that the scheduler tries when there is room, in this order; may hold workers that are gone.
     pending: VecDeque<u32>,
     crew: Crew,
     in_flight: usize,
@@ -64,6 +67,7 @@ pub struct WorkerPool {
     nodes: Option<Nodes>,
     start_delays: StartDelays,
     restart_delays: StartDelays,
+    retry_delays: StartDelays,
     crashes: Chance,
     accounts: Accounts,
     /// Those ranked by [`Self::rank_victims`].
@@ -76,13 +80,6 @@ pub struct WorkerPool {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WorkerId(u32);
 
-/// What of a job of the log matters here.
-#[derive(Clone, Copy, Debug)]
-struct Job {
-    submit: f64,
-    run: f64,
-}
-
 #[derive(Clone, Copy, Debug)]
 struct Worker {
     created: f64,
@@ -92,6 +89,8 @@ struct Worker {
     ready: f64,
     /// From a node that has its image to being ready, seconds.
     start_delay: f64,
+    /// From a new node to being tried again, seconds.
+    retry_delay: f64,
     state: State,
     /// Its place among the active or the draining.
     place: u32,
@@ -139,13 +138,13 @@ impl WorkerPool {
     /// No workers yet, and the jobs of a log still to come; time begins at `now`. The same seed gives the n-th
     /// worker the same start delay, and the n-th node its delays, whatever happens otherwise.
     pub fn new(log: &JobLog, spec: &PoolSpec, seed: u64, now: f64) -> Self {
-        let jobs: Vec<Job> = log.jobs().iter().map(|job| Job { submit: job.submit, run: job.run }).collect();
+        let retry = spec.nodes.as_ref().map_or_else(StartDelay::default, |nodes| nodes.retry.clone());
         Self {
             now,
             seed,
-            accounts: Accounts::new(jobs.len(), now),
-            jobs,
-            arrived: 0,
+            accounts: Accounts::new(log.jobs().len(), now),
+            release: Release::new(log),
+            arrived: Vec::new(),
             queue: Queue::default(),
             wanted: 0,
             workers: Vec::new(),
@@ -161,6 +160,7 @@ impl WorkerPool {
             events: Events::default(),
             nodes: spec.nodes.as_ref().map(|nodes| Nodes::new(nodes, seed, now)),
             start_delays: StartDelays::new(spec.start.clone(), seed),
+            retry_delays: StartDelays::new(retry, stream(seed, Purpose::Retry)),
             restart_delays: StartDelays::new(spec.start.clone(), stream(seed, Purpose::Restart)),
             crashes: Chance::new(seed, Purpose::Crash),
             ranked: Vec::new(),
@@ -173,7 +173,7 @@ impl WorkerPool {
     /// when nothing will. (An event may turn out to concern a worker that is gone by then.)
     pub fn next_event(&self) -> f64 {
         let own = self.events.next().min(self.nodes.as_ref().map_or(f64::INFINITY, Nodes::next_event));
-        self.jobs.get(self.arrived).map_or(own, |job| own.min(job.submit))
+        own.min(self.release.next())
     }
 
     /// Lets time pass until `to`; everything due by then happens. Of one instant, what happens to workers comes
@@ -182,8 +182,7 @@ impl WorkerPool {
         loop {
             let workers = self.events.next();
             let nodes = self.nodes.as_ref().map_or(f64::INFINITY, Nodes::next_event);
-            let arrival = self.jobs.get(self.arrived).map_or(f64::INFINITY, |job| job.submit);
-            let at = workers.min(nodes).min(arrival);
+            let at = workers.min(nodes).min(self.release.next());
             if at > to {
                 break;
             }
@@ -195,7 +194,7 @@ impl WorkerPool {
             } else if nodes <= at {
                 self.nodes_happen();
             } else {
-                self.arrive();
+                self.submit();
             }
         }
         self.pass(to);

@@ -24,6 +24,7 @@ fn pool_spec() -> NodePoolSpec {
         }),
         launch: StartDelay::Fixed(1.0),
         register: StartDelay::Fixed(19.0),
+        retry: StartDelay::Fixed(0.0),
         termination: 5.0,
         ..NodePoolSpec::default()
     }
@@ -85,6 +86,25 @@ fn a_pod_without_room_brings_a_node_a_second_later() {
     assert_eq!(pool.pods().next().unwrap().ready_since.unwrap().to_string(), "24");
     let seconds = pool.worker_seconds();
     assert_eq!([seconds.pending, seconds.starting, seconds.idle].map(|s| s.to_string()), ["21", "3", "16"]);
+}
+
+#[test]
+fn a_pod_that_waited_is_tried_some_time_after_its_node_is_there_and_may_find_its_place_taken() {
+    let mut pool = idle_pool(NodePoolSpec {
+        retry: StartDelay::Fixed(8.0),
+        types: vec![node_for(1, 1.0)],
+        ..pool_spec()
+    });
+    pool.scale_to(1);
+    pool.advance(25.0);
+    assert_eq!((pool.pending(), crowd(&pool)), (1, vec![0]));
+    pool.scale_to(2);
+    assert_eq!((pool.pending(), crowd(&pool)), (1, vec![1]), "the second took the place of the first");
+    // Tried in vain at 29, it brings a second node at 30, which is there at 50; and is tried again at 58.
+    pool.advance(57.0);
+    assert_eq!((pool.pending(), crowd(&pool)), (1, vec![1, 0]));
+    pool.advance(58.0);
+    assert_eq!((pool.pending(), crowd(&pool)), (0, vec![1, 1]));
 }
 
 #[test]

@@ -84,7 +84,7 @@ fn crommelin_wait(servers: usize, arrivals: f64, service: f64) -> f64 {
         .collect();
     let mut jobs = [0.0; STATES];
     jobs[0] = 1.0;
-    for _ in 0..2000 {
+    for _ in 0..800 {
         let mut next = [0.0; STATES];
         for (n, chance) in jobs.iter().enumerate() {
             let left = n.saturating_sub(servers);

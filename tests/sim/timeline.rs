@@ -240,16 +240,16 @@ fn replicas(value: f64, header: &Header) -> u32 {
     (value.ceil() as u32).clamp(header.keda.min_replicas.max(1), header.keda.max_replicas)
 }
 
-struct Timeline {
-    name: &'static str,
-    header: Header,
-    lines: Vec<Line>,
+pub(crate) struct Timeline {
+    pub(crate) name: &'static str,
+    pub(crate) header: Header,
+    pub(crate) lines: Vec<Line>,
 }
 
 /// Instants of one job, pod or node, by what happened to it.
-type Stages<'a> = Vec<(&'static str, f64)>;
+pub(crate) type Stages<'a> = Vec<(&'static str, f64)>;
 
-fn timelines() -> Vec<Timeline> {
+pub(crate) fn timelines() -> Vec<Timeline> {
     SCENARIOS.into_iter().map(Timeline::read).collect()
 }
 
@@ -277,7 +277,10 @@ impl Timeline {
         self.lines.iter().filter(|line| of(&line.event)).map(|line| line.at).collect()
     }
 
-    fn stages(&self, stage: fn(&Event) -> Option<(&str, &'static str)>) -> BTreeMap<&str, Stages<'_>> {
+    pub(crate) fn stages(
+        &self,
+        stage: fn(&Event) -> Option<(&str, &'static str)>,
+    ) -> BTreeMap<&str, Stages<'_>> {
         let mut all: BTreeMap<&str, Stages<'_>> = BTreeMap::new();
         for line in &self.lines {
             if let Some((name, stage)) = stage(&line.event) {
@@ -300,12 +303,12 @@ impl Timeline {
     }
 }
 
-fn instant(stages: &Stages<'_>, wanted: &str) -> f64 {
+pub(crate) fn instant(stages: &Stages<'_>, wanted: &str) -> f64 {
     let found = stages.iter().find(|(stage, _)| *stage == wanted);
     found.unwrap_or_else(|| panic!("no {wanted} in {stages:?}")).1
 }
 
-fn job_stage(event: &Event) -> Option<(&str, &'static str)> {
+pub(crate) fn job_stage(event: &Event) -> Option<(&str, &'static str)> {
     Some(match event {
         Event::JobSubmitted { job, .. } => (job, "submitted"),
         Event::JobStarted { job, .. } => (job, "started"),
@@ -314,7 +317,7 @@ fn job_stage(event: &Event) -> Option<(&str, &'static str)> {
     })
 }
 
-fn pod_stage(event: &Event) -> Option<(&str, &'static str)> {
+pub(crate) fn pod_stage(event: &Event) -> Option<(&str, &'static str)> {
     Some(match event {
         Event::PodCreated { pod, .. } => (pod, "created"),
         Event::PodScheduled { pod, .. } => (pod, "scheduled"),
@@ -328,7 +331,7 @@ fn pod_stage(event: &Event) -> Option<(&str, &'static str)> {
 }
 
 /// Without `NodeReady`, which stands beside `NodeRegistered` in either order.
-fn node_stage(event: &Event) -> Option<(&str, &'static str)> {
+pub(crate) fn node_stage(event: &Event) -> Option<(&str, &'static str)> {
     Some(match event {
         Event::NodeClaimed { node } => (node, "claimed"),
         Event::NodeLaunched { node, .. } => (node, "launched"),

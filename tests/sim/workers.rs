@@ -1,8 +1,9 @@
 //! Workers: who takes what, who goes, and where the time went.
 
+use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 
-use foresail::sim::job_log::{Job, JobLog};
+use foresail::sim::job_log::{Job, JobLog, JobLogBuilder};
 use foresail::sim::nodes::{
     Autoscaler, ClusterAutoscaler, Consolidation, Karpenter, NodePoolSpec, NodeType, Placement, Resources,
     Shortage, Spot,
@@ -128,6 +129,74 @@ fn a_worker_removed_while_it_starts_is_gone_at_once() {
     assert_eq!(pool.worker_seconds().total.to_string(), "12");
 }
 
+#[test]
+fn a_draining_worker_is_killed_when_its_grace_period_is_over() {
+    let mut pool =
+        pool_of(&[(0.0, 50.0), (0.0, 15.0)], PoolSpec { grace_period: 20.0, ..PoolSpec::default() });
+    pool.scale_to(2);
+    pool.advance(12.0);
+    pool.scale_to(0);
+    pool.advance(31.0);
+    assert_eq!((pool.completed(), pool.in_flight_draining(), pool.waiting()), (1, 1, 0));
+    pool.advance(32.0);
+    assert_eq!((pool.completed(), pool.terminating(), pool.waiting()), (1, 0, 1));
+    let summary = pool.summary();
+    assert_eq!((summary.requeued, summary.worker_seconds.lost.to_string()), (1, "22".into()));
+}
+
+#[test]
+fn lost_jobs_go_to_the_head_of_the_queue_or_to_its_tail() {
+    for (requeue, expected) in [(Requeue::Head, [20.0, 35.0]), (Requeue::Tail, [30.0, 15.0])] {
+        let spec = PoolSpec { removal: Removal::Kill, requeue, ..PoolSpec::default() };
+        let mut pool = pool_of(&[(0.0, 20.0), (20.0, 10.0)], spec);
+        pool.scale_to(1);
+        pool.advance(25.0);
+        pool.scale_to(0);
+        assert_eq!(pool.oldest_age().unwrap().to_string(), "25", "{requeue:?}: the lost one came first");
+        pool.scale_to(1);
+        pool.advance(200.0);
+        // The next worker is ready at 35. The first job had waited 10 s before.
+        let waits: Vec<f64> = pool.waits().iter().flatten().copied().collect();
+        assert_eq!(waits, expected, "{requeue:?}");
+    }
+}
+
+#[test]
+fn ranked_workers_go_when_they_are_idle_and_busy_ones_stay() {
+    let mut pool = pool(&[(20.0, 500.0), (20.0, 500.0), (20.0, 500.0)], Removal::Drain);
+    pool.scale_to(8);
+    pool.advance(30.0);
+    let busy_before: BTreeSet<String> = busy(&pool).into_iter().collect();
+    pool.rank_victims(5);
+    pool.scale_to(3);
+    assert_eq!((pool.terminating(), pool.busy(), pool.ready()), (0, 3, 3));
+    assert_eq!(busy(&pool).into_iter().collect::<BTreeSet<_>>(), busy_before);
+    assert_eq!(pool.summary().told_to_go_busy, 0);
+}
+
+#[test]
+fn a_child_comes_to_the_queue_when_the_last_of_its_parents_has_ended() {
+    let mut builder = JobLogBuilder::default();
+    let short = builder.push(Job::new(0.0, 20.0));
+    let long = builder.push(Job::new(0.0, 50.0));
+    let child = builder.push_after(Job::new(0.0, 5.0), &[short, long]);
+    builder.push_after(Job::new(100.0, 5.0), &[child]);
+    let spec = PoolSpec { start: StartDelay::Fixed(10.0), ..PoolSpec::default() };
+    let mut pool = WorkerPool::new(&builder.build(), &spec, 1, 0.0);
+    pool.scale_to(2);
+    pool.advance(40.0);
+    assert_eq!((pool.arrived(), pool.waiting(), pool.completed()), (2, 0, 1));
+    pool.scale_to(0);
+    pool.advance(70.0);
+    assert_eq!((pool.arrived(), pool.waiting(), pool.completed()), (3, 1, 2));
+    assert_eq!(pool.oldest_age().unwrap().to_string(), "10", "the long one ended at 60");
+    pool.scale_to(1);
+    pool.advance(200.0);
+    assert!(pool.is_done());
+    let waits: Vec<f64> = pool.waits().iter().flatten().copied().collect();
+    assert_eq!(waits, [10.0, 10.0, 20.0, 0.0], "each from its release, and the last from its submission");
+}
+
 #[derive(Clone, Debug)]
 enum Move {
     Wait(f64),
@@ -200,6 +269,7 @@ fn node_pools() -> impl Strategy<Value = NodePoolSpec> {
                     (9.0, Span { from: 10.0, to: 40.0 }),
                     (1.0, Span { from: 100.0, to: 1000.0 }),
                 ]),
+                retry: StartDelay::Mixture(vec![(1.0, Span { from: 0.0, to: 8.0 })]),
                 image_pull: StartDelay::Mixture(vec![(1.0, Span { from: 0.0, to: 10.0 })]),
                 shortage: Shortage { chance, retry_after: 30.0 },
                 spot: reclaims.map(|reclaims_per_hour| Spot { reclaims_per_hour, notice: 20.0 }),

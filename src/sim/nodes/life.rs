@@ -62,6 +62,7 @@ impl Nodes {
         node.state = State::Living(NodePhase::Ready);
         node.touched = now;
         let kind = node.kind;
+        self.grown = true;
         self.counts.starting -= 1;
         self.counts.empty += 1;
         self.coming -= self.sizes[kind];

@@ -23,6 +23,10 @@ pub struct NodePoolSpec {
     pub launch: StartDelay,
     /// From the instance to a node that takes pods, the registration of GPUs included.
     pub register: StartDelay,
+    /// From a new node that takes pods to the next try of a pod that waited for it, when its place may be taken: the
+    /// scheduler tried it in vain while the node was still tainted, and backs off. Measured: 2 s; 8 s of pods that
+    /// had been tried before (`tests/cluster/timelines`).
+    pub retry: StartDelay,
     /// From a node's first pod to the image of the workers being there.
     pub image_pull: StartDelay,
     /// Seconds from the last pod of a node that is to go to the end of its instance.
@@ -153,6 +157,7 @@ impl Default for NodePoolSpec {
             autoscaler: Autoscaler::Karpenter(Karpenter::default()),
             launch: StartDelay::Fixed(2.0),
             register: StartDelay::Mixture(vec![(1.0, super::Span { from: 43.0, to: 63.0 })]),
+            retry: StartDelay::Fixed(2.0),
             image_pull: StartDelay::default(),
             termination: 5.0,
             shortage: Shortage::default(),

@@ -50,8 +50,8 @@ pub(super) struct Counts {
     pub(super) reversals: usize,
 }
 
-/// How a run has gone, or its part since the accounts began. Waits are in seconds from submission to start, plus
-/// what a lost job waited again.
+/// How a run has gone, or its part since the accounts began. Waits are in seconds from coming to the queue to being
+/// started, plus what a lost job waited again.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Summary {
     /// Jobs that have been started.

@@ -17,6 +17,8 @@ pub(super) struct Event {
 pub(super) enum Kind {
     /// The job of this slot ends.
     JobDone(u32),
+    /// The scheduler tries again to find it a node.
+    Retry,
     Ready,
     Crash,
     GraceOver,

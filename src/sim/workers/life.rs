@@ -6,12 +6,12 @@ use super::slots::Running;
 use super::{Ask, NodeId, Nodes, Removal, Requeue, State, Worker, WorkerPool};
 
 impl WorkerPool {
-    /// A job of the log arrives.
-    pub(super) fn arrive(&mut self) {
-        let job = u32::try_from(self.arrived).unwrap_or(u32::MAX);
-        self.queue.arrive(job, self.now);
-        self.arrived += 1;
-        self.hand_out();
+    /// A job of the log is submitted.
+    pub(super) fn submit(&mut self) {
+        if let Some(job) = self.release.submit() {
+            self.arrive(job);
+            self.hand_out();
+        }
     }
 
     pub(super) fn happen(&mut self, Event { worker: id, kind, restarts, .. }: Event) {
@@ -21,6 +21,7 @@ impl WorkerPool {
         }
         match (worker.state, kind) {
             (State::Ready | State::Draining, Kind::JobDone(slot)) => self.job_done(id, slot),
+            (State::Pending, Kind::Retry) => self.retry(id),
             (State::Starting, Kind::Ready) => self.become_ready(id),
             (State::Ready, Kind::Crash) => {
                 self.accounts.count().crashed += 1;
@@ -44,10 +45,15 @@ impl WorkerPool {
         let (now, pending) = (self.now, self.crew.pending);
         let Some(nodes) = &mut self.nodes else { return };
         nodes.happen(now, pending);
+        if nodes.has_grown() {
+            self.back_off();
+        }
         while let Some(node) = self.nodes.as_mut().and_then(Nodes::next_evicted) {
             let there: Vec<u32> = self.active.iter().copied().filter(|&id| self.is_on(id, node)).collect();
             for id in there {
                 self.accounts.count().evicted += 1;
+                // Nobody replaces the pod of a Job: its job waits again, and whoever made the one makes another.
+                self.wanted -= usize::from(self.workers[id as usize].one_job);
                 self.tell_to_go(id);
             }
         }
@@ -72,12 +78,30 @@ impl WorkerPool {
         }
     }
 
-    /// Puts new workers on nodes, and asks for nodes where there is no room.
+    /// Those that wait are tried some time after a new node is there.
+    fn back_off(&mut self) {
+        for _ in 0..self.pending.len() {
+            let Some(id) = self.pending.pop_front() else { return };
+            let Worker { state, retry_delay, .. } = self.workers[id as usize];
+            if state == State::Pending && retry_delay > 0.0 {
+                self.expect(self.now + retry_delay, id, Kind::Retry);
+            } else {
+                self.pending.push_back(id);
+            }
+        }
+    }
+
+    fn retry(&mut self, id: u32) {
+        self.pending.push_back(id);
+        self.find_room();
+    }
+
+    /// Puts workers on nodes, and asks for nodes where there is no room.
     pub(super) fn find_room(&mut self) {
         self.bind();
         let now = self.now;
         if let Some(nodes) = &mut self.nodes
-            && self.crew.pending > 0
+            && !self.pending.is_empty()
         {
             nodes.want_nodes(now);
         }
@@ -96,6 +120,9 @@ impl WorkerPool {
             let Some((node, image)) = self.nodes.as_mut().and_then(|nodes| nodes.place(now)) else { return };
             self.pending.pop_front();
             self.bind_to(id, Some(node), image);
+        }
+        if self.crew.pending == 0 {
+            self.pending.clear();
         }
     }
 
@@ -125,6 +152,12 @@ impl WorkerPool {
         }
     }
 
+    /// A job comes to the queue.
+    fn arrive(&mut self, job: u32) {
+        self.queue.arrive(place(&self.arrived), self.now);
+        self.arrived.push(job);
+    }
+
     /// Nodes or slots may have become free.
     pub(super) fn make_use_of_room(&mut self) {
         self.bind();
@@ -139,6 +172,7 @@ impl WorkerPool {
             bound: f64::INFINITY,
             ready: f64::INFINITY,
             start_delay: self.start_delays.next(),
+            retry_delay: self.retry_delays.next(),
             state: State::Pending,
             place: place(&self.active),
             node: None,
@@ -203,7 +237,8 @@ impl WorkerPool {
 
     fn begin(&mut self, Ask { worker: id, slot, restarts }: Ask, Waiting { job, since }: Waiting) {
         let now = self.now;
-        self.accounts.note_wait(job, now - since);
+        let in_log = self.arrived[job as usize];
+        self.accounts.note_wait(in_log, now - since);
         let worker = &mut self.workers[id as usize];
         self.crew.busy += u32::from(worker.jobs == 0);
         worker.jobs += 1;
@@ -211,7 +246,7 @@ impl WorkerPool {
         worker.cold = false;
         *self.slots.at(worker.row, slot) = Some(Running { job, since: now });
         self.in_flight += 1;
-        let done = now + self.jobs[job as usize].run + cold;
+        let done = now + self.release.run(in_log) + cold;
         self.events.expect(Event { at: done, worker: id, kind: Kind::JobDone(slot), restarts });
     }
 
@@ -219,10 +254,13 @@ impl WorkerPool {
         let worker = &mut self.workers[id as usize];
         worker.jobs -= 1;
         let Worker { jobs, row, state, restarts, one_job, .. } = *worker;
-        *self.slots.at(row, slot) = None;
+        let ended = self.slots.at(row, slot).take();
         self.in_flight -= 1;
         self.completed += 1;
         self.accounts.count().completed += 1;
+        if let Some(Running { job, .. }) = ended {
+            self.release_children(job);
+        }
         if state == State::Ready {
             self.crew.busy -= u32::from(jobs == 0);
             if !one_job {
@@ -235,6 +273,16 @@ impl WorkerPool {
             if jobs == 0 {
                 self.leave(id);
                 self.bind();
+            }
+            self.hand_out();
+        }
+    }
+
+    /// A job has ended: children of it may come to the queue.
+    fn release_children(&mut self, job: u32) {
+        for child in self.release.children_of(self.arrived[job as usize]) {
+            if let Some(child) = self.release.parent_ended(child, self.now) {
+                self.arrive(child);
             }
         }
     }

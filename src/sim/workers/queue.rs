@@ -12,12 +12,12 @@ pub enum Requeue {
     Tail,
 }
 
-/// Jobs that wait, by their place in the log, in the order in which they are taken.
+/// Jobs that wait, in the order in which they are taken. They are known by the order in which they came to the queue
+/// for the first time.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Queue {
     waiting: VecDeque<Waiting>,
-    /// Jobs of the log before this one have been taken at least once. The log is in the order of submission, and
-    /// new jobs are taken in its order.
+    /// Jobs before this one have been taken at least once: new jobs are taken in the order in which they came.
     untaken: u32,
     /// Those that wait again.
     again: BTreeSet<u32>,
@@ -35,7 +35,7 @@ impl Queue {
         self.waiting.len()
     }
 
-    /// Puts in the next job of the log.
+    /// Puts in a new job.
     pub(super) fn arrive(&mut self, job: u32, now: f64) {
         self.waiting.push_back(Waiting { job, since: now });
     }
@@ -61,7 +61,7 @@ impl Queue {
         Some(first)
     }
 
-    /// The one that was submitted first, of `arrived` jobs of the log.
+    /// The one that came first, of `arrived` jobs.
     pub(super) fn oldest(&self, arrived: u32) -> Option<u32> {
         let new = (self.untaken < arrived).then_some(self.untaken);
         new.into_iter().chain(self.again.first().copied()).min()

@@ -16,7 +16,7 @@ pub struct PoolSpec {
     pub grace_period: f64,
     /// Where jobs go whose work was lost.
     pub requeue: Requeue,
-    /// From a node that is ready and has the worker's image to a worker that is ready.
+    /// From being bound to a node that has the worker's image to a worker that is ready.
     pub start: StartDelay,
     /// How often a ready worker crashes, per hour of each. It starts again on its node; its jobs are lost.
     pub crash: f64,

@@ -25,9 +25,9 @@ impl WorkerPool {
         self.now
     }
 
-    /// Jobs that have arrived.
-    pub const fn arrived(&self) -> usize {
-        self.arrived
+    /// Jobs that have come to the queue: those submitted, but for children whose parents have not ended.
+    pub fn arrived(&self) -> usize {
+        self.arrived.len()
     }
 
     /// Jobs that wait.
@@ -52,13 +52,14 @@ impl WorkerPool {
 
     /// Whether every job of the log is done.
     pub const fn is_done(&self) -> bool {
-        self.completed == self.jobs.len()
+        self.completed == self.release.len()
     }
 
-    /// Age in seconds of the oldest waiting job, counted from its submission.
+    /// Age in seconds of the oldest waiting job, counted from its coming to the queue: from its submission, or from
+    /// the end of its last parent.
     pub fn oldest_age(&self) -> Option<f64> {
-        let oldest = self.queue.oldest(u32::try_from(self.arrived).unwrap_or(u32::MAX))?;
-        Some(self.now - self.jobs[oldest as usize].submit)
+        let oldest = self.queue.oldest(u32::try_from(self.arrived()).unwrap_or(u32::MAX))?;
+        Some(self.now - self.release.came(self.arrived[oldest as usize]))
     }
 
     /// By job of the log: the seconds that it waited, so far where it may wait again; `None` before it is started.
