@@ -8,6 +8,7 @@ use super::{Cluster, Scenario, scenarios};
 use crate::{
     api::{Replicas, eventually},
     foresail::Foresail,
+    manifests::{deployment, scaled_object, trigger},
     support::redis::RedisServer,
 };
 
@@ -25,9 +26,9 @@ async fn a_fresh_foresail_starts_from_the_replicas_that_are_there(cluster: &Clus
     let redis = RedisServer::start().await;
     let namespace = cluster.namespace("fresh").await;
     let mut foresail = start(cluster, "foresail", &redis, &namespace, None).await;
-    cluster.apply(&namespace, &deployment(3)).await;
+    cluster.apply(&namespace, &deployment(3, IDLE)).await;
     // A list that workers pop says nothing of who is busy, so without the replicas there would be no answer.
-    cluster.apply(&namespace, &scaled_object(&foresail.address(), "plain", "work")).await;
+    cluster.apply(&namespace, &scaled(&foresail.address(), "plain", "work")).await;
     let replicas = Replicas::watch(cluster.client(), &namespace, "worker").await;
     until_ref(&foresail, &namespace, |row| row["target"] == 3 && row["last_asked"].is_number()).await;
 
@@ -44,8 +45,8 @@ async fn one_that_nobody_calls_knows_every_ref(cluster: &Cluster) {
     let namespace = cluster.namespace("warm").await;
     let called = start(cluster, "called", &redis, &namespace, None).await;
     let idle = start(cluster, "idle", &redis, &namespace, Some(&called.address())).await;
-    cluster.apply(&namespace, &deployment(0)).await;
-    cluster.apply(&namespace, &scaled_object(&called.address(), "reliable", "work")).await;
+    cluster.apply(&namespace, &deployment(0, IDLE)).await;
+    cluster.apply(&namespace, &scaled(&called.address(), "reliable", "work")).await;
     for job in 0..4 {
         redis.command::<()>(&["LPUSH", "work", &job.to_string()]).await;
     }
@@ -56,7 +57,7 @@ async fn one_that_nobody_calls_knows_every_ref(cluster: &Cluster) {
     until_ref(&idle, &namespace, warm).await;
 
     // Another queue is another ref, which starts where the one before stood.
-    cluster.apply(&namespace, &scaled_object(&called.address(), "plain", "other")).await;
+    cluster.apply(&namespace, &scaled(&called.address(), "plain", "other")).await;
     let edited = |row: &Value| row["queue"]["queue"] == "other" && row["target"] == 4;
     until_ref(&idle, &namespace, edited).await;
 }
@@ -65,8 +66,8 @@ async fn what_stands_in_the_way_in_an_object_is_said(cluster: &Cluster) {
     let redis = RedisServer::start().await;
     let namespace = cluster.namespace("traps").await;
     let foresail = start(cluster, "foresail", &redis, &namespace, None).await;
-    cluster.apply(&namespace, &deployment(0)).await;
-    cluster.apply(&namespace, &scaled_object(&foresail.address(), "nowhere", "work")).await;
+    cluster.apply(&namespace, &deployment(0, IDLE)).await;
+    cluster.apply(&namespace, &scaled(&foresail.address(), "nowhere", "work")).await;
     let path = format!("/api/objects/{namespace}/worker");
     eventually("the traps are told", PATIENCE, async || {
         let objects = json(&foresail.page(&path));
@@ -133,36 +134,11 @@ fn json(page: &str) -> Value {
     serde_json::from_str(body).unwrap_or_default()
 }
 
-fn deployment(replicas: u32) -> String {
-    format!(
-        "
-apiVersion: apps/v1
-kind: Deployment
-metadata: {{ name: worker }}
-spec:
-  replicas: {replicas}
-  selector: {{ matchLabels: {{ app: worker }} }}
-  template:
-    metadata: {{ labels: {{ app: worker }} }}
-    spec: {{ containers: [{{ name: worker, image: worker }}] }}
-"
-    )
-}
+/// A container that nobody runs.
+const IDLE: &str = "{ name: worker, image: worker }";
 
-fn scaled_object(address: &str, layout: &str, queue: &str) -> String {
-    format!(
-        r#"
-apiVersion: keda.sh/v1alpha1
-kind: ScaledObject
-metadata: {{ name: worker }}
-spec:
-  scaleTargetRef: {{ name: worker }}
-  pollingInterval: 5
-  cooldownPeriod: 15
-  maxReplicaCount: 9
-  triggers:
-    - type: external
-      metadata: {{ scalerAddress: "{address}", layout: {layout}, queue: {queue} }}
-"#
-    )
+fn scaled(address: &str, layout: &str, queue: &str) -> String {
+    let spec = ["pollingInterval: 5", "cooldownPeriod: 15", "maxReplicaCount: 9"];
+    let metadata = format!("layout: {layout}, queue: {queue}");
+    scaled_object("worker", &spec, &trigger("external", address, &metadata))
 }
