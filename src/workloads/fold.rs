@@ -146,10 +146,9 @@ impl Fold {
     }
 
     /// Scale targets whose kind is not watched, with the version of their API.
-    pub fn others(&self) -> BTreeSet<(WorkloadName, Box<str>)> {
+    pub fn others(&self) -> impl Iterator<Item = &(WorkloadName, Box<str>)> {
         let targets = self.objects.values().filter_map(|kept| kept.value.target.as_ref());
-        let unwatched = |(name, version): &&(WorkloadName, Box<str>)| !is_watched(&name.kind, version);
-        targets.filter(unwatched).cloned().collect()
+        targets.filter(|(name, version)| !is_watched(&name.kind, version))
     }
 
     fn scaled(&mut self, name: WorkloadName, record: Option<Arc<ScaledRecord>>, round: u32) {

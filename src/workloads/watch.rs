@@ -227,6 +227,8 @@ impl<'a> Watching<'a> {
         let mut reading: Option<BoxFuture<'_, Vec<Change>>> = None;
         let mut beat: Option<BoxFuture<'static, bool>> = None;
         let (mut next_scales, mut next_beat) = (0.0, 0.0);
+        // Targets that were read, or are, since the last round of all.
+        let mut asked: BTreeSet<(WorkloadName, Box<str>)> = BTreeSet::new();
         let mut tell = interval(TELL_EVERY);
         tell.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -253,11 +255,20 @@ impl<'a> Watching<'a> {
                         beat = Some(self.beat());
                     }
                     let listed = self.listed.len() == self.scopes.len();
-                    if listed && reading.is_none() && now >= next_scales {
-                        next_scales = now + SCALES_EVERY;
-                        self.fold.watch(watched(&self.room.config.load()));
-                        let targets = self.fold.others().into_iter().collect();
-                        reading = Some(scales.read(&client, targets).boxed());
+                    if listed && reading.is_none() {
+                        let due = now >= next_scales;
+                        if due {
+                            next_scales = now + SCALES_EVERY;
+                            self.fold.watch(watched(&self.room.config.load()));
+                            asked.clear();
+                        }
+                        // A new object's target at once: a ref waits for it.
+                        let targets: Vec<_> =
+                            self.fold.others().filter(|target| !asked.contains(*target)).cloned().collect();
+                        if due || !targets.is_empty() {
+                            asked.extend(targets.iter().cloned());
+                            reading = Some(scales.read(&client, targets).boxed());
+                        }
                     }
                     if listed && self.scales_read {
                         self.tell(!*clear);
