@@ -173,7 +173,7 @@ impl Metrics {
             ),
             read_seconds: seconds(
                 "foresail_source_read_duration_seconds",
-                "Time that a read of a source took.",
+                "Time that a read of a source took, connecting not included.",
                 &["source"],
             ),
             read_round_trips: gauges(

@@ -274,7 +274,8 @@ impl Source for World {
             Ok(queues.get(&*wanted.queue).cloned().unwrap_or_else(|| empty.clone()))
         };
         let samples = wanted.iter().map(sample).collect();
-        Ok(Batch { samples, identity: self.identity.lock().unwrap().clone(), round_trips: 1 })
+        let identity = self.identity.lock().unwrap().clone();
+        Ok(Batch { samples, identity, round_trips: 1, connecting: 0.0 })
     }
 
     async fn discover(&self, _: LayoutIndex, _: usize) -> Result<Vec<String>, SourceError> {
