@@ -29,6 +29,8 @@ pub struct Fold {
     crews: HashMap<Arc<WorkloadName>, Belongings>,
     /// By target, the objects that scale it.
     users: HashMap<WorkloadName, BTreeSet<WorkloadName>>,
+    /// Namespaces of which nothing is told.
+    closed: BTreeSet<String>,
     /// Objects whose sighting may have changed since the last news.
     dirty: BTreeSet<WorkloadName>,
     started: Vec<Start>,
@@ -121,6 +123,21 @@ impl Fold {
             let changed = before.symmetric_difference(&self.watched);
             self.dirty.extend(changed.cloned());
         }
+    }
+
+    /// Takes the namespaces of which nothing is to be told, whatever is known: a part is no whole.
+    pub fn close(&mut self, namespaces: BTreeSet<String>) {
+        let before = mem::replace(&mut self.closed, namespaces);
+        let changed = |name: &&WorkloadName| {
+            before.contains(&name.namespace) != self.closed.contains(&name.namespace)
+        };
+        let known = self.objects.keys().chain(&self.watched);
+        self.dirty.extend(known.filter(changed).cloned());
+    }
+
+    /// Namespaces of which nothing is told.
+    pub fn closed(&self) -> &BTreeSet<String> {
+        &self.closed
     }
 
     /// What has changed since the last call.
@@ -275,7 +292,8 @@ impl Fold {
 
     fn sighting(&self, name: &WorkloadName) -> Option<Sighting> {
         let object = self.objects.get(name).map(|kept| kept.value.clone());
-        if object.is_none() && !self.watched.contains(name) {
+        let is_ours = object.is_some() || self.watched.contains(name);
+        if !is_ours || self.closed.contains(&name.namespace) {
             return None;
         }
         let target = object.as_ref().map_or_else(|| name.clone(), |object| object.target_of(name));
