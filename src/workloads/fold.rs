@@ -128,9 +128,8 @@ impl Fold {
     /// Takes the namespaces of which nothing is to be told, whatever is known: a part is no whole.
     pub fn close(&mut self, namespaces: BTreeSet<String>) {
         let before = mem::replace(&mut self.closed, namespaces);
-        let changed = |name: &&WorkloadName| {
-            before.contains(&name.namespace) != self.closed.contains(&name.namespace)
-        };
+        let changed =
+            |name: &&WorkloadName| before.contains(&name.namespace) != self.closed.contains(&name.namespace);
         let known = self.objects.keys().chain(&self.watched);
         self.dirty.extend(known.filter(changed).cloned());
     }

@@ -118,16 +118,19 @@ async fn with_a_role_in_each_namespace_its_pods_see_those_and_say_which_they_may
         replicas.until_ready(3, LONG).await;
         cluster.apply(namespace, &installed.scaled_object()).await;
     }
-    installed.until_each_pod("sees what it may", async |pod| {
-        let row = pod.only_ref(&served)?;
-        let page = pod.page("/metrics")?;
-        let refused = |kind| format!(r#"foresail_kubernetes_refused{{kind="{kind}",namespace="{shut}"}} 1"#);
-        let says = ["ScaledObject", "Deployment", "Pod"].map(refused).iter().all(|line| page.contains(line));
-        let in_sight = page.contains("\nforesail_kubernetes_in_sight 1\n");
-        let right = row["workload"]["replicas"] == 3 && says && in_sight;
-        if right { Ok(()) } else { Err(format!("{row}, in sight: {in_sight}, refused: {says}")) }
-    })
-    .await;
+    installed
+        .until_each_pod("sees what it may", async |pod| {
+            let row = pod.only_ref(&served)?;
+            let page = pod.page("/metrics")?;
+            let refused =
+                |kind| format!(r#"foresail_kubernetes_refused{{kind="{kind}",namespace="{shut}"}} 1"#);
+            let says =
+                ["ScaledObject", "Deployment", "Pod"].map(refused).iter().all(|line| page.contains(line));
+            let in_sight = page.contains("\nforesail_kubernetes_in_sight 1\n");
+            let right = row["workload"]["replicas"] == 3 && says && in_sight;
+            if right { Ok(()) } else { Err(format!("{row}, in sight: {in_sight}, refused: {says}")) }
+        })
+        .await;
     // Only KEDA tells of the other: to the pod that it asks.
     eventually("KEDA is answered without what may not be seen", LONG, async || {
         let rows: Vec<_> = installed.each_pod().filter_map(|pod| pod.only_ref(&shut).ok()).collect();
@@ -140,13 +143,15 @@ async fn with_a_role_in_each_namespace_its_pods_see_those_and_say_which_they_may
     binding.metadata.resource_version = None;
     binding.metadata.uid = None;
     bindings.create(&PostParams::default(), &binding).await.unwrap();
-    installed.until_each_pod("sees the other too", async |pod| {
-        let row = pod.only_ref(&shut)?;
-        let page = pod.page("/metrics")?;
-        let right = row["workload"]["replicas"].is_number() && !page.contains("foresail_kubernetes_refused{");
-        if right { Ok(()) } else { Err(row.to_string()) }
-    })
-    .await;
+    installed
+        .until_each_pod("sees the other too", async |pod| {
+            let row = pod.only_ref(&shut)?;
+            let page = pod.page("/metrics")?;
+            let right =
+                row["workload"]["replicas"].is_number() && !page.contains("foresail_kubernetes_refused{");
+            if right { Ok(()) } else { Err(row.to_string()) }
+        })
+        .await;
 }
 
 /// The chart in a namespace, its two pods ready behind their Service, and a Redis.
