@@ -176,7 +176,7 @@ impl Engine {
         }
         for active in self.active.iter_mut().flatten() {
             active.sighting = self.cluster.sighting(&active.object);
-            awaited |= active.is_awaited();
+            awaited |= active.has_come_into_sight();
         }
         self.cluster.publish();
         awaited

@@ -43,8 +43,8 @@ pub(super) struct Activity {
 }
 
 impl ActiveRef {
-    /// Whether somebody waits for what was seen of its workload just now.
-    pub(super) fn is_awaited(&self) -> bool {
+    /// Whether its workload has come into sight while its first answer waits for that.
+    pub(super) fn has_come_into_sight(&self) -> bool {
         let replicas = self.sighting.as_ref().and_then(|sighting| sighting.workload.asked_for());
         self.awaiting.is_some() && self.state.last_target.is_none() && replicas.is_some()
     }

@@ -60,8 +60,8 @@ impl Pace {
         }
     }
 
-    /// Notes a read that was begun at `began` and took `seconds`, connecting before it not included. Returns whether the read guard, not the
-    /// interval or the back-off, sets the pace.
+    /// Notes a read that was begun at `began`, once connected, and took `seconds`. Returns whether the read
+    /// guard, not the interval or the back-off, sets the pace.
     pub fn done(&mut self, began: f64, seconds: f64, outcome: Outcome) -> bool {
         let succeeded = outcome == Outcome::Read;
         self.away = outcome == Outcome::Failed;

@@ -257,7 +257,7 @@ impl<'a> Watching<'a> {
                             asked.clear();
                         }
                         // A new object's target at once: a ref waits for it.
-                        let targets: Vec<_> =
+                        let targets: BTreeSet<_> =
                             self.fold.others().filter(|target| !asked.contains(*target)).cloned().collect();
                         if due || !targets.is_empty() {
                             asked.extend(targets.iter().cloned());
