@@ -27,6 +27,7 @@ use foresail::{
     series::Sample,
     source::{Batch, Finding, Identity, LayoutIndex, QueueError, Source, SourceError, Wanted},
     telemetry::Metrics,
+    workloads::{News, Sight},
 };
 use tokio::{
     net::TcpListener,
@@ -155,6 +156,11 @@ impl Stack {
     pub(crate) fn tick_only(&mut self, seconds: f64) {
         self.clock.set(self.clock.now() + seconds);
         self.engine.tick(self.clock.now());
+    }
+
+    /// Kubernetes is in sight, and nothing of ours is in it.
+    pub(crate) fn see_nothing(&mut self) {
+        self.engine.see(&News::default(), Sight::Clear, self.clock.now());
     }
 
     /// Takes up another configuration.
