@@ -28,7 +28,7 @@ test-cluster: ## scenarios on real Kubernetes and KEDA, minutes; one of them: `m
 test-cluster-all: ## every scenario, those too that take long or need cluster-tools-all and `make image`
 	FORESAIL_CLUSTER_TIER=all cargo test --locked --test cluster -- $(ARGS)
 
-side-by-side: ## 300 and 1,000 ScaledObjects with KEDA's own triggers and with Foresail's: what each costs (half an hour)
+side-by-side: ## 300 and 1,000 ScaledObjects with KEDA's own triggers and with Foresail's: what each costs (a quarter of an hour)
 	cargo build --release --locked --bin foresail
 	FORESAIL_BINARY=$${CARGO_TARGET_DIR:-$(CURDIR)/target}/release/foresail \
 		cargo test --locked --test cluster -- side-by-side $(ARGS)

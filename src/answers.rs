@@ -87,16 +87,29 @@ pub struct QueueRow {
 pub enum NoAnswer {
     /// Its queue's first read has not come back.
     FirstSamplePending,
+    /// Its workload is about to be seen in Kubernetes: the replicas that are there are where its target starts.
+    WorkloadPending,
     /// Not enough is known; with the reason of the newest failed read, if there is one.
     Undecided(Undecided, Option<Arc<str>>),
     /// After a reload of the configuration its metadata means nothing any more.
     Invalid(RefError),
 }
 
+impl NoAnswer {
+    /// Whether a first answer is about to come, so that a call may wait a moment for it.
+    pub fn is_pending(&self) -> bool {
+        matches!(self, Self::FirstSamplePending | Self::WorkloadPending)
+    }
+}
+
 impl fmt::Display for NoAnswer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::FirstSamplePending => f.write_str("the first sample is not there yet"),
+            Self::WorkloadPending => f.write_str(
+                "its workload has not been seen in Kubernetes yet: the replicas that are there will be where the \
+                 target starts",
+            ),
             Self::Undecided(undecided, None) => undecided.fmt(f),
             Self::Undecided(undecided, Some(error)) => write!(f, "{undecided}: {error}"),
             Self::Invalid(error) => error.fmt(f),

@@ -168,9 +168,9 @@ impl Engine {
     }
 
     /// Takes in what has changed in Kubernetes. Returns whether somebody waits for it: it was listed for
-    /// the first time.
+    /// the first time, or a new ref's workload was seen.
     pub fn see(&mut self, news: &News, sight: Sight, now: f64) -> bool {
-        let first = self.cluster.look(sight);
+        let mut awaited = self.cluster.look(sight);
         for name in &news.gone {
             self.cluster.forget(name, &self.refs);
         }
@@ -179,9 +179,10 @@ impl Engine {
         }
         for active in self.active.iter_mut().flatten() {
             active.sighting = self.cluster.sighting(&active.object);
+            awaited |= active.has_come_into_sight();
         }
         self.cluster.publish();
-        first
+        awaited
     }
 
     /// Decides for every ref and publishes the table.
@@ -268,7 +269,7 @@ impl Engine {
         let pin = self.config.pin_for(&entry.key.namespace, &entry.key.name);
         let object = object(&self.config, &entry, spec.as_ref().ok());
         let sighting = self.cluster.sighting(&object);
-        ActiveRef { entry, spec, queue, pin, state, activity, object, sighting, logged: None }
+        ActiveRef { entry, spec, queue, pin, state, activity, object, sighting, logged: None, awaiting: None }
     }
 
     /// Finds or adds a ref's queue and counts the ref.

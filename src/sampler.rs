@@ -59,8 +59,10 @@ pub struct ReadBatch {
 /// How one read went, beside its samples.
 #[derive(Debug, Clone)]
 pub struct ReadCost {
-    /// Seconds that it took.
+    /// Seconds that it took, connecting not included.
     pub seconds: f64,
+    /// Seconds that went into connecting before it.
+    pub connecting: f64,
     /// Round trips, where it succeeded.
     pub round_trips: u32,
     /// Queues that could not be read while others could.
@@ -79,8 +81,15 @@ pub async fn read(
     let (wanted, places) = flatten(&interest);
     let (at, started) = (clock.now(), Instant::now());
     let batch = source.read(&wanted).await;
-    let seconds = started.elapsed().as_secs_f64();
-    let mut cost = ReadCost { seconds, round_trips: 0, failed_queues: 0, error: None };
+    let elapsed = started.elapsed().as_secs_f64();
+    let seconds = match &batch {
+        Ok(batch) => (elapsed - batch.connecting).max(0.0),
+        // Whatever came before: what timed out was a read, and that took no longer.
+        Err(SourceError::Timeout(patience)) => elapsed.min(*patience),
+        Err(_) => elapsed,
+    };
+    let connecting = elapsed - seconds;
+    let mut cost = ReadCost { seconds, connecting, round_trips: 0, failed_queues: 0, error: None };
     let result = match batch {
         Ok(batch) => {
             cost.round_trips = batch.round_trips;
@@ -124,4 +133,49 @@ fn add_up<E: fmt::Display>(samples: &[Result<Sample, E>], parts: &[usize]) -> Re
         None => Err("the source left this queue out of its answer".into()),
     };
     parts.iter().map(part).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        clock::WallClock,
+        source::{Batch, Finding, LayoutIndex},
+    };
+
+    /// A store that takes `seconds` and then says this.
+    struct Slow {
+        seconds: f64,
+        says: Result<f64, SourceError>,
+    }
+
+    #[async_trait::async_trait]
+    impl Source for Slow {
+        async fn read(&self, _: &[Wanted]) -> Result<Batch, SourceError> {
+            tokio::time::sleep(std::time::Duration::from_secs_f64(self.seconds)).await;
+            self.says.clone().map(|connecting| Batch { connecting, ..Batch::default() })
+        }
+
+        async fn discover(&self, _: LayoutIndex, _: usize) -> Result<Vec<String>, SourceError> {
+            Ok(Vec::new())
+        }
+
+        async fn inspect(&self) -> Vec<Finding> {
+            Vec::new()
+        }
+    }
+
+    async fn cost(seconds: f64, says: Result<f64, SourceError>) -> ReadCost {
+        let source = Slow { seconds, says };
+        read(&"jobs".into(), &source, Arc::default(), &WallClock::new()).await.1
+    }
+
+    #[tokio::test]
+    async fn connecting_is_no_reading() {
+        let read = cost(0.2, Ok(0.19)).await;
+        assert!((read.connecting - 0.19).abs() < 1e-9 && read.seconds > 0.0, "{read:?}");
+        let timed_out = cost(0.2, Err(SourceError::Timeout(0.05))).await;
+        assert!((timed_out.seconds - 0.05).abs() < 1e-9, "what timed out took no longer: {timed_out:?}");
+        assert!(timed_out.connecting > 0.1, "{timed_out:?}");
+    }
 }

@@ -53,6 +53,8 @@ pub struct Batch {
     pub identity: Option<Identity>,
     /// Round trips that the read took (for metrics and the benchmark).
     pub round_trips: u32,
+    /// Seconds that went into connecting before it: no reading, so the store need not rest for it.
+    pub connecting: f64,
 }
 
 /// Which store answered: a Redis run or replication id, a Postgres system identifier.
@@ -62,10 +64,10 @@ pub struct Identity(pub String);
 /// Why a whole source could not be read. Texts never hold a secret.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum SourceError {
-    /// No connection: the address, the network, TLS or the credentials.
+    /// No connection: the address, the network, TLS or the credentials, or a server that says nothing.
     #[error("cannot connect: {0}")]
     Connect(String),
-    /// The store accepted the request and did not answer in time.
+    /// The store accepted the request and did not answer in so many seconds.
     #[error("no answer within {0} s")]
     Timeout(f64),
     /// The store answers, but not from data that may be trusted (loading, recovering, a replica).
@@ -74,6 +76,16 @@ pub enum SourceError {
     /// The store refused or failed the whole read.
     #[error("read failed: {0}")]
     Read(String),
+}
+
+impl SourceError {
+    /// The same, met while connecting: what was not answered was no read.
+    fn while_connecting(self) -> Self {
+        match self {
+            Self::Timeout(_) => Self::Connect(self.to_string()),
+            other => other,
+        }
+    }
 }
 
 /// Why one queue could not be read while others could.

@@ -84,4 +84,7 @@ pub trait Heard: Send + Sync {
 
     /// Takes note of a watch of a kind that failed.
     fn failed(&self, kind: &'static str);
+
+    /// Takes note of every namespace and kind that may not be read now.
+    fn refused(&self, all: Vec<(&str, &'static str)>);
 }

@@ -75,7 +75,8 @@ impl Source for Embedded {
     async fn read(&self, wanted: &[Wanted]) -> Result<Batch, SourceError> {
         let read = self.reads.fetch_add(1, Ordering::Relaxed);
         let samples = (0..).zip(wanted).map(|(place, _)| Ok(sample(place, read))).collect();
-        Ok(Batch { samples, identity: Some(Identity("embedded".to_owned())), round_trips: 1 })
+        let identity = Some(Identity("embedded".to_owned()));
+        Ok(Batch { samples, identity, round_trips: 1, connecting: 0.0 })
     }
 
     async fn discover(&self, _: LayoutIndex, limit: usize) -> Result<Vec<String>, SourceError> {

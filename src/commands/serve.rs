@@ -231,6 +231,14 @@ impl workloads::Heard for Shared {
     fn failed(&self, kind: &'static str) {
         self.metrics.kubernetes.watch_errors.with_label_values(&[kind]).inc();
     }
+
+    fn refused(&self, all: Vec<(&str, &'static str)>) {
+        let refused = &self.metrics.kubernetes.refused;
+        refused.reset();
+        for (namespace, kind) in all {
+            refused.with_label_values(&[namespace, kind]).set(1);
+        }
+    }
 }
 
 impl Heard for Shared {

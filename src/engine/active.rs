@@ -9,8 +9,13 @@ use crate::{
     refs::{self, Caller, RefEntry, RefKey, RefSpec},
     series::{KnownQueue, Series, Unseen},
     sizing::{self, Decision, Mode, Pin, RefState, Undecided},
-    workloads::Sighting,
+    workloads::{Sight, Sighting},
 };
+
+/// Seconds for which a new ref waits for the event that tells of its workload: KEDA calls for a new object at
+/// the moment in which the watch hears of it. What is not seen by then may never be, as in a namespace that is
+/// not watched.
+const SEEN_WITHIN: f64 = 3.0;
 
 /// What the engine keeps of a ref.
 pub(super) struct ActiveRef {
@@ -26,6 +31,8 @@ pub(super) struct ActiveRef {
     pub(super) sighting: Option<Arc<Sighting>>,
     /// The target, and the replicas beside it, that the log last told of, for a watched ref.
     pub(super) logged: Option<(u32, Option<u32>)>,
+    /// Since when its workload was to be seen for the first time, in a cluster that is in sight.
+    pub(super) awaiting: Option<f64>,
 }
 
 /// Whether a ref was active when that was last known, and how often it has become so.
@@ -36,6 +43,12 @@ pub(super) struct Activity {
 }
 
 impl ActiveRef {
+    /// Whether its workload has come into sight while its first answer waits for that.
+    pub(super) fn has_come_into_sight(&self) -> bool {
+        let replicas = self.sighting.as_ref().and_then(|sighting| sighting.workload.asked_for());
+        self.awaiting.is_some() && self.state.last_target.is_none() && replicas.is_some()
+    }
+
     /// Logs what a watched ref would be answered beside the replicas that there are, when either changes
     /// (shadow mode).
     pub(super) fn log_shadow(&mut self, decision: &Decision, cluster: &Cluster) {
@@ -59,13 +72,18 @@ impl ActiveRef {
         let spec = self.spec.as_ref().map_err(|error| NoAnswer::Invalid(error.clone()))?;
         let known = self.queue.as_ref();
         let queue = known.and_then(|known| queues.get(known));
+        let workload = cluster.workload(self.sighting.as_ref());
+        let starts_anew = spec.policy.mode == Mode::Workers && self.state.last_target.is_none();
+        let unseen = cluster.sight() == Some(Sight::Clear) && workload.asked_for().is_none();
+        let waits = starts_anew && unseen && now - *self.awaiting.get_or_insert(now) < SEEN_WITHIN;
         // Not even an override answers before the first read: who is busy is about to be known.
         if queue.is_some_and(|queue| !queue.read) {
             return Err(NoAnswer::FirstSamplePending);
         }
+        if waits {
+            return Err(NoAnswer::WorkloadPending);
+        }
         let view = known.map_or(Err(Unseen::NoSample), |known| series.view(known.index, now));
-        let workload = cluster.workload(self.sighting.as_ref());
-        let starts_anew = spec.policy.mode == Mode::Workers && self.state.last_target.is_none();
         let decided = if starts_anew && cluster.is_awaited(now) {
             Err(Undecided::NotListed)
         } else {

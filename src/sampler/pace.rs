@@ -33,6 +33,8 @@ pub enum Outcome {
 pub struct Pace {
     every: f64,
     failures: u32,
+    /// Whether the last try found nobody to ask.
+    away: bool,
     earliest: f64,
     next: f64,
     rng: Pcg64,
@@ -41,7 +43,7 @@ pub struct Pace {
 impl Pace {
     /// A pace of one read every `every` seconds, beginning at `now`.
     pub fn new(every: f64, now: f64, seed: u64) -> Self {
-        Self { every, failures: 0, earliest: now, next: now, rng: Pcg64::seed_from_u64(seed) }
+        Self { every, failures: 0, away: false, earliest: now, next: now, rng: Pcg64::seed_from_u64(seed) }
     }
 
     /// When the next read is due, Unix seconds.
@@ -50,17 +52,19 @@ impl Pace {
     }
 
     /// Brings the next read forward to `now`, or to the first moment that the guard allows: a queue
-    /// was added. A source that is down keeps its back-off.
+    /// was added. A source that cannot be reached keeps its back-off; after a read that timed out the guard
+    /// alone says when.
     pub fn hurry(&mut self, now: f64) {
-        if self.failures == 0 {
+        if !self.away {
             self.next = self.next.min(now.max(self.earliest));
         }
     }
 
-    /// Notes a read that began at `began` and took `seconds`. Returns whether the read guard, not the
-    /// interval or the back-off, sets the pace.
+    /// Notes a read that was begun at `began`, once connected, and took `seconds`. Returns whether the read
+    /// guard, not the interval or the back-off, sets the pace.
     pub fn done(&mut self, began: f64, seconds: f64, outcome: Outcome) -> bool {
         let succeeded = outcome == Outcome::Read;
+        self.away = outcome == Outcome::Failed;
         self.failures = if succeeded { 0 } else { self.failures.saturating_add(1) };
         let rest = match outcome {
             Outcome::Read => seconds * REST,
@@ -127,6 +131,20 @@ mod tests {
         assert!(pace.next_read() >= began, "a source that is down keeps its back-off");
         pace.done(began, 0.0, Outcome::Read);
         assert!(pace.next_read() - began <= 1.0);
+    }
+
+    #[test]
+    fn after_a_time_out_a_new_queue_waits_for_the_guard_and_not_for_the_back_off() {
+        let mut pace = Pace::new(1.0, 0.0, 1);
+        let mut began = 0.0;
+        for _ in 0..8 {
+            pace.done(began, 0.1, Outcome::TimedOut);
+            began = pace.next_read();
+        }
+        pace.done(began, 0.1, Outcome::TimedOut);
+        assert!(pace.next_read() >= began + 5.0, "the back-off is longer than the guard's rest");
+        pace.hurry(began + 1.0);
+        assert!((pace.next_read() - (began + 0.1 + 2.0)).abs() < 1e-9, "{}", pace.next_read() - began);
     }
 
     #[test]

@@ -64,7 +64,7 @@ pub async fn run(
             Some(SourceError::Timeout(_)) => Outcome::TimedOut,
             Some(_) => Outcome::Failed,
         };
-        let guarded = pace.done(reading.at, cost.seconds, outcome);
+        let guarded = pace.done(reading.at + cost.connecting, cost.seconds, outcome);
         match (&cost.error, down_since) {
             (Some(error), None) => {
                 tracing::warn!(source = %name, %error, "source is down: its last good samples hold");

@@ -26,7 +26,7 @@ use crate::{
 /// the object itself changes.
 const TARGET_SIZE: i64 = 1;
 
-/// How long a ref without a first sample may wait for it.
+/// How long a ref without a first answer may wait for it.
 const FIRST_ANSWER: Duration = Duration::from_secs(1);
 
 /// Answers KEDA's calls.
@@ -80,15 +80,16 @@ impl Scaler {
             .map_err(|error| Status::resource_exhausted(error.to_string()))
     }
 
-    /// A ref's decision; only a ref without a first sample is awaited, for at most a second.
+    /// A ref's decision; only a ref whose first sample or workload is about to be seen is awaited, for at most
+    /// a second.
     pub(super) async fn decision(&self, entry: &Arc<RefEntry>) -> Result<Decision, Status> {
-        if let Some(answer) = self.answered(entry) {
+        if let Ok(answer) = self.answered(entry) {
             return answer;
         }
         let mut ticks = self.answers.subscribe();
         let first = async {
             loop {
-                if let Some(answer) = self.answered(entry) {
+                if let Ok(answer) = self.answered(entry) {
                     return answer;
                 }
                 if ticks.changed().await.is_err() {
@@ -96,17 +97,20 @@ impl Scaler {
                 }
             }
         };
-        let late = |_| Err(Status::unavailable(NoAnswer::FirstSamplePending.to_string()));
-        tokio::time::timeout(FIRST_ANSWER, first).await.unwrap_or_else(late)
+        match tokio::time::timeout(FIRST_ANSWER, first).await {
+            Ok(answer) => answer,
+            Err(_) => self.answered(entry).unwrap_or_else(|late| Err(Status::unavailable(late.to_string()))),
+        }
     }
 
-    /// What the table says of a ref; `None` while it says nothing yet.
-    fn answered(&self, entry: &Arc<RefEntry>) -> Option<Result<Decision, Status>> {
-        match &self.answers.load().row(entry)?.answer {
-            Ok(decision) => Some(Ok(*decision)),
-            Err(NoAnswer::FirstSamplePending) => None,
-            Err(NoAnswer::Invalid(error)) => Some(Err(Status::invalid_argument(error.to_string()))),
-            Err(unknown) => Some(Err(Status::unavailable(unknown.to_string()))),
+    /// What the table says of a ref; an error while it says nothing yet, with what it waits for.
+    fn answered(&self, entry: &Arc<RefEntry>) -> Result<Result<Decision, Status>, NoAnswer> {
+        let table = self.answers.load();
+        match &table.row(entry).ok_or(NoAnswer::FirstSamplePending)?.answer {
+            Ok(decision) => Ok(Ok(*decision)),
+            Err(pending) if pending.is_pending() => Err(pending.clone()),
+            Err(NoAnswer::Invalid(error)) => Ok(Err(Status::invalid_argument(error.to_string()))),
+            Err(unknown) => Ok(Err(Status::unavailable(unknown.to_string()))),
         }
     }
 

@@ -72,14 +72,19 @@ impl Source for PostgresSource {
         }
         let round = self.in_time(deadline, self.read_all(&by_layout, deadline)).await?;
         let samples = wanted.iter().map(|one| self.sample(&round, one)).collect();
-        Ok(Batch { samples, identity: round.identity, round_trips: round.round_trips })
+        Ok(Batch {
+            samples,
+            identity: round.identity,
+            round_trips: round.round_trips,
+            connecting: round.connecting.as_secs_f64(),
+        })
     }
 
     async fn discover(&self, layout: LayoutIndex, limit: usize) -> Result<Vec<String>, SourceError> {
         let deadline = self.deadline();
         let discovered = async {
             let held = &mut *self.held.lock().await;
-            let mut session = self.new_session(held).await?;
+            let mut session = self.new_session(held, deadline).await?;
             let discovered = self.discover_in(&mut session, layout, limit, deadline).await;
             if matches!(discovered, Ok(_) | Err(Failure::Layout(_))) {
                 held.session = Some(session);
@@ -121,10 +126,11 @@ impl PostgresSource {
     }
 
     /// A connection opened now, in place of the one that is held.
-    async fn new_session(&self, held: &mut Held) -> Result<Session, SourceError> {
+    async fn new_session(&self, held: &mut Held, deadline: Instant) -> Result<Session, SourceError> {
         held.session = None;
         held.refused = None;
-        Session::open(&self.config, Credentials::read(&self.config)?).await
+        let opened = Session::open(&self.config, Credentials::read(&self.config)?);
+        self.in_time(deadline, opened).await.map_err(SourceError::while_connecting)
     }
 
     /// The held connection; a new one in its place where the secrets have changed since it was opened. A
@@ -156,21 +162,26 @@ impl PostgresSource {
         deadline: Instant,
     ) -> Result<Reads, SourceError> {
         let held = &mut *self.held.lock().await;
-        if let Some(mut session) = self.held_session(held).await {
+        let started = Instant::now();
+        let session = self.held_session(held).await;
+        let mut connecting = started.elapsed();
+        if let Some(mut session) = session {
             match self.read_layouts(&mut session, &mut held.took, wanted, deadline).await {
                 Ok(round) => {
                     held.session = Some(session);
-                    return Ok(round);
+                    return Ok(Reads { connecting, ..round });
                 }
                 Err(Failure::Lost(_)) => {}
                 Err(failure) => return Err(failure.into_source()),
             }
         }
-        let mut session = self.new_session(held).await?;
+        let started = Instant::now();
+        let mut session = self.new_session(held, deadline).await?;
+        connecting += started.elapsed();
         let round = self.read_layouts(&mut session, &mut held.took, wanted, deadline).await;
         let round = round.map_err(Failure::into_source)?;
         held.session = Some(session);
-        Ok(round)
+        Ok(Reads { connecting, ..round })
     }
 
     async fn read_layouts(
@@ -279,4 +290,5 @@ struct Reads {
     layouts: BTreeMap<LayoutIndex, Result<Readings, String>>,
     identity: Option<Identity>,
     round_trips: u32,
+    connecting: Duration,
 }

@@ -125,7 +125,7 @@ impl RedisSource {
         };
         let samples = probes.into_iter().zip(wanted).map(finish).collect();
         memory.tidy(at);
-        Ok(Batch { samples, identity: link.identity(), round_trips: trips })
+        Ok(Batch { samples, identity: link.identity(), round_trips: trips, connecting: 0.0 })
     }
 
     /// One step of the search for worker lists, for each layout that needs it, on every node.
@@ -185,7 +185,8 @@ impl RedisSource {
     }
 
     async fn open(&self, state: &mut State, credentials: Credentials) -> Result<Link, SourceError> {
-        let link = self.within(Link::open(&self.config, credentials)).await?;
+        let link = self.within(Link::open(&self.config, credentials)).await;
+        let link = link.map_err(|error| SourceError::from(error).while_connecting())?;
         state.refused = None;
         state.memory.new_link();
         Ok(link)
@@ -206,8 +207,11 @@ impl Source for RedisSource {
     /// the last read is replaced once.
     async fn read(&self, wanted: &[Wanted]) -> Result<Batch, SourceError> {
         let mut state = self.state.lock().await;
+        let mut connecting = Duration::ZERO;
         loop {
+            let started = Instant::now();
             let (mut link, fresh) = self.link(&mut state).await?;
+            connecting += started.elapsed();
             let memory = &mut state.memory;
             let work = async {
                 if link.refresh(&self.config).await? {
@@ -218,7 +222,7 @@ impl Source for RedisSource {
             match self.within(work).await {
                 Ok(batch) => {
                     state.link = Some(link);
-                    return Ok(batch);
+                    return Ok(Batch { connecting: connecting.as_secs_f64(), ..batch });
                 }
                 Err(NodeError::Lost(_)) if !fresh => {}
                 Err(error) => return Err(error.into()),

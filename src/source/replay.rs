@@ -60,6 +60,7 @@ impl Source for Replay {
             samples: wanted.iter().map(read).collect(),
             identity: Some(Identity("replay".to_owned())),
             round_trips: 0,
+            connecting: 0.0,
         })
     }
 

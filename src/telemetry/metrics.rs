@@ -76,6 +76,8 @@ pub struct Metrics {
 pub struct KubernetesMetrics {
     /// Failures of a watch, by kind.
     pub watch_errors: IntCounterVec,
+    /// Kinds that may not be read in a namespace.
+    pub refused: IntGaugeVec,
     /// Pods kept in memory.
     pub pods: IntGauge,
     /// Seconds from a pod's creation to Ready, by whether it had to wait for a node.
@@ -89,6 +91,11 @@ impl KubernetesMetrics {
                 "foresail_kubernetes_watch_errors_total",
                 "Failures of a list or a watch in Kubernetes.",
                 &["kind"],
+            ),
+            refused: gauges(
+                "foresail_kubernetes_refused",
+                "1 for a kind that may not be read in a namespace: nothing of that namespace is seen.",
+                &["namespace", "kind"],
             ),
             pods: IntGauge::new("foresail_kubernetes_pods", "Pods that are kept in memory.").expect(FIXED),
             starts: HistogramVec::new(
@@ -173,7 +180,7 @@ impl Metrics {
             ),
             read_seconds: seconds(
                 "foresail_source_read_duration_seconds",
-                "Time that a read of a source took.",
+                "Time that a read of a source took, connecting not included.",
                 &["source"],
             ),
             read_round_trips: gauges(
@@ -239,7 +246,7 @@ impl Metrics {
             tick_lag,
             reloads,
             refs,
-            kubernetes: KubernetesMetrics { watch_errors, pods, starts },
+            kubernetes: KubernetesMetrics { watch_errors, refused, pods, starts },
         } = self;
         vec![
             Box::new(grpc_requests.clone()),
@@ -256,6 +263,7 @@ impl Metrics {
             Box::new(reloads.clone()),
             Box::new(refs.clone()),
             Box::new(watch_errors.clone()),
+            Box::new(refused.clone()),
             Box::new(pods.clone()),
             Box::new(starts.clone()),
         ]

@@ -29,6 +29,8 @@ pub struct Fold {
     crews: HashMap<Arc<WorkloadName>, Belongings>,
     /// By target, the objects that scale it.
     users: HashMap<WorkloadName, BTreeSet<WorkloadName>>,
+    /// Namespaces of which nothing is told.
+    closed: BTreeSet<String>,
     /// Objects whose sighting may have changed since the last news.
     dirty: BTreeSet<WorkloadName>,
     started: Vec<Start>,
@@ -123,6 +125,20 @@ impl Fold {
         }
     }
 
+    /// Takes the namespaces of which nothing is to be told, whatever is known: a part is no whole.
+    pub fn close(&mut self, namespaces: BTreeSet<String>) {
+        let before = mem::replace(&mut self.closed, namespaces);
+        let changed =
+            |name: &&WorkloadName| before.contains(&name.namespace) != self.closed.contains(&name.namespace);
+        let known = self.objects.keys().chain(&self.watched);
+        self.dirty.extend(known.filter(changed).cloned());
+    }
+
+    /// Namespaces of which nothing is told.
+    pub fn closed(&self) -> &BTreeSet<String> {
+        &self.closed
+    }
+
     /// What has changed since the last call.
     pub fn take_news(&mut self) -> News {
         let mut news = News::default();
@@ -146,10 +162,9 @@ impl Fold {
     }
 
     /// Scale targets whose kind is not watched, with the version of their API.
-    pub fn others(&self) -> BTreeSet<(WorkloadName, Box<str>)> {
+    pub fn others(&self) -> impl Iterator<Item = &(WorkloadName, Box<str>)> {
         let targets = self.objects.values().filter_map(|kept| kept.value.target.as_ref());
-        let unwatched = |(name, version): &&(WorkloadName, Box<str>)| !is_watched(&name.kind, version);
-        targets.filter(unwatched).cloned().collect()
+        targets.filter(|(name, version)| !is_watched(&name.kind, version))
     }
 
     fn scaled(&mut self, name: WorkloadName, record: Option<Arc<ScaledRecord>>, round: u32) {
@@ -276,7 +291,8 @@ impl Fold {
 
     fn sighting(&self, name: &WorkloadName) -> Option<Sighting> {
         let object = self.objects.get(name).map(|kept| kept.value.clone());
-        if object.is_none() && !self.watched.contains(name) {
+        let is_ours = object.is_some() || self.watched.contains(name);
+        if !is_ours || self.closed.contains(&name.namespace) {
             return None;
         }
         let target = object.as_ref().map_or_else(|| name.clone(), |object| object.target_of(name));

@@ -1,6 +1,9 @@
 //! Scale targets of other kinds: asked for their `/scale`, gently, and only while an object refers to them.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap},
+    time::Duration,
+};
 
 use futures_util::{StreamExt as _, stream};
 use kube::{
@@ -26,7 +29,11 @@ pub(super) struct Scales {
 
 impl Scales {
     /// Replicas of each target now. One that cannot be read is unknown.
-    pub(super) async fn read(&self, client: &Client, targets: Vec<(WorkloadName, Box<str>)>) -> Vec<Change> {
+    pub(super) async fn read(
+        &self,
+        client: &Client,
+        targets: BTreeSet<(WorkloadName, Box<str>)>,
+    ) -> Vec<Change> {
         let read = |(name, version): (WorkloadName, Box<str>)| async move {
             let replicas = match tokio::time::timeout(PATIENCE, self.replicas(client, &name, &version)).await
             {

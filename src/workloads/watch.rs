@@ -1,8 +1,10 @@
 //! The tasks that wait for the API server: one watch a kind and namespace, a beat that tells whether anybody
 //! is there, and a loop that folds and tells.
 
+mod trouble;
+
 use std::{
-    collections::{BTreeSet, HashMap, HashSet},
+    collections::{BTreeSet, HashSet},
     fmt::Debug,
     sync::Arc,
     time::Duration,
@@ -28,6 +30,7 @@ use serde::de::DeserializeOwned;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
+use self::trouble::{Trouble, is_absent, is_refused};
 use crate::{
     clock::Clock,
     config::{Config, KubernetesConfig, source::WorkloadName},
@@ -52,9 +55,6 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Objects in one answer to a list: a page is what a list costs in memory beyond what is kept.
 const PAGE: u32 = 250;
-
-/// Seconds between two errors of a watch, above which it worked in between: its back-off is at most 60.
-const ERRORS_APART: f64 = 90.0;
 
 /// How long to rest before a cluster that was lost, or not found, is tried anew.
 const REST: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(30)];
@@ -134,12 +134,6 @@ struct Scope {
     round: u32,
 }
 
-/// A watch that fails again and again.
-struct Failing {
-    since: f64,
-    last: f64,
-}
-
 /// Everything while one client works.
 struct Watching<'a> {
     room: &'a Room,
@@ -148,7 +142,7 @@ struct Watching<'a> {
     scopes: Vec<Scope>,
     streams: SelectAll<BoxStream<'static, (usize, Told)>>,
     listed: HashSet<usize>,
-    failing: HashMap<usize, Failing>,
+    trouble: Trouble,
     rounds: u32,
     /// When somebody last answered.
     answered: f64,
@@ -165,7 +159,7 @@ impl<'a> Watching<'a> {
             scopes: Vec::new(),
             streams: SelectAll::new(),
             listed: HashSet::new(),
-            failing: HashMap::new(),
+            trouble: Trouble::default(),
             rounds: 0,
             answered,
             scales_read: false,
@@ -227,6 +221,8 @@ impl<'a> Watching<'a> {
         let mut reading: Option<BoxFuture<'_, Vec<Change>>> = None;
         let mut beat: Option<BoxFuture<'static, bool>> = None;
         let (mut next_scales, mut next_beat) = (0.0, 0.0);
+        // Targets that were read, or are, since the last round of all.
+        let mut asked: BTreeSet<(WorkloadName, Box<str>)> = BTreeSet::new();
         let mut tell = interval(TELL_EVERY);
         tell.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -253,13 +249,25 @@ impl<'a> Watching<'a> {
                         beat = Some(self.beat());
                     }
                     let listed = self.listed.len() == self.scopes.len();
-                    if listed && reading.is_none() && now >= next_scales {
-                        next_scales = now + SCALES_EVERY;
-                        self.fold.watch(watched(&self.room.config.load()));
-                        let targets = self.fold.others().into_iter().collect();
-                        reading = Some(scales.read(&client, targets).boxed());
+                    if listed && reading.is_none() {
+                        let due = now >= next_scales;
+                        if due {
+                            next_scales = now + SCALES_EVERY;
+                            self.fold.watch(watched(&self.room.config.load()));
+                            asked.clear();
+                        }
+                        // A new object's target at once: a ref waits for it.
+                        let targets: BTreeSet<_> =
+                            self.fold.others().filter(|target| !asked.contains(*target)).cloned().collect();
+                        if due || !targets.is_empty() {
+                            asked.extend(targets.iter().cloned());
+                            reading = Some(scales.read(&client, targets).boxed());
+                        }
                     }
-                    if listed && self.scales_read {
+                    let closed = self.fold.closed().len();
+                    // Where nothing at all may be read, nothing is in sight.
+                    let opened = closed == 0 || closed < self.room.kubernetes.namespaces.len();
+                    if listed && self.scales_read && (opened || *clear) {
                         self.tell(!*clear);
                         *clear = true;
                     }
@@ -281,14 +289,16 @@ impl<'a> Watching<'a> {
                 let scope = &self.scopes[at];
                 self.fold.sweep(now, scope.kind.name, scope.namespace.as_deref(), scope.round);
                 self.listed.insert(at);
-                self.failing.remove(&at);
+                if self.trouble.listed(at) {
+                    self.close();
+                }
             }
             Told::Failed(error) => self.failed(now, at, &error),
         }
     }
 
     fn failed(&mut self, now: f64, at: usize, error: &watcher::Error) {
-        let kind = self.scopes[at].kind;
+        let Scope { kind, namespace, .. } = self.scopes[at].clone();
         self.room.heard.failed(kind.name);
         if kind.is_kedas() && is_absent(error) {
             if self.listed.insert(at) {
@@ -299,14 +309,24 @@ impl<'a> Watching<'a> {
             }
             return;
         }
-        let failing = self.failing.entry(at).or_insert_with(|| {
+        if let Some(namespace) = namespace.filter(|_| is_refused(error)) {
+            self.listed.insert(at);
+            if self.trouble.refused(at) {
+                tracing::warn!(kind = kind.name, namespace, %error, "a kind may not be read: nothing of this namespace is seen until it may");
+                self.close();
+            }
+        } else if self.trouble.failed(at, now) {
             tracing::warn!(kind = kind.name, %error, "a kind cannot be watched: it is tried again");
-            Failing { since: now, last: now }
-        });
-        if now - failing.last > ERRORS_APART {
-            failing.since = now;
         }
-        failing.last = now;
+    }
+
+    /// A namespace of which some kind may not be read is not seen at all: a part of it would be taken for the
+    /// whole, as in a workload without pods.
+    fn close(&mut self) {
+        let refused = || self.trouble.all_refused().map(|at| &self.scopes[at]);
+        let told = refused().filter_map(|scope| Some((scope.namespace.as_deref()?, scope.kind.name)));
+        self.room.heard.refused(told.collect());
+        self.fold.close(refused().filter_map(|scope| scope.namespace.clone()).collect());
     }
 
     /// Tells what has changed; at the first time even nothing is news.
@@ -345,11 +365,8 @@ impl<'a> Watching<'a> {
         if silent > LOST_AFTER {
             anyhow::bail!("the API server has not answered for {silent:.0} s");
         }
-        for (at, failing) in &self.failing {
-            let kind = self.scopes[*at].kind.name;
-            if failing.last - failing.since > LOST_AFTER && now - failing.last < ERRORS_APART {
-                anyhow::bail!("{kind} could not be watched for {:.0} s", failing.last - failing.since);
-            }
+        if let Some((at, seconds)) = self.trouble.lost(now) {
+            anyhow::bail!("{} could not be watched for {seconds:.0} s", self.scopes[at].kind.name);
         }
         Ok(())
     }
@@ -366,15 +383,6 @@ async fn due<T>(future: &mut Option<BoxFuture<'_, T>>) -> T {
 /// Workloads that `watch` lines name.
 fn watched(config: &Config) -> BTreeSet<WorkloadName> {
     config.sources.values().flat_map(|source| &source.watch).map(|line| line.workload.clone()).collect()
-}
-
-/// Whether the API does not know the kind.
-fn is_absent(error: &watcher::Error) -> bool {
-    match error {
-        watcher::Error::InitialListFailed(kube::Error::Api(status))
-        | watcher::Error::WatchStartFailed(kube::Error::Api(status)) => status.code == 404,
-        _ => false,
-    }
 }
 
 /// A rest that differs from replica to replica: half to all of it.

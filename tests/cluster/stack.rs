@@ -24,7 +24,7 @@ use tempfile::TempDir;
 use tokio::sync::{Mutex, OnceCell};
 
 pub(crate) use self::apiserver::{AUDIT_LOG, http_get};
-use self::{etcd::Etcd, keda::Keda, pki::Pki};
+use self::{apiserver::ApiServer, etcd::Etcd, keda::Keda, pki::Pki};
 use crate::{
     runner::{self, Program, Runner},
     support::process::Process,
@@ -94,9 +94,10 @@ pub(crate) struct Stack {
     karpenter: Option<[Process; 2]>,
     _scheduler: Process,
     _controller_manager: Process,
-    _api_server: Process,
+    /// A scenario with a stack of its own may stop it for a while.
+    pub(crate) api_server: Mutex<ApiServer>,
     _etcd: Etcd,
-    api_server: SocketAddr,
+    api_address: SocketAddr,
     place: Place,
     folder: TempDir,
 }
@@ -128,11 +129,11 @@ impl Stack {
             kubeconfig: pki.kubeconfig("admin"),
             keda: Mutex::new(keda),
             runner: OnceCell::new(),
-            api_server: api_server.address,
             karpenter,
             _scheduler: scheduler,
             _controller_manager: controller_manager,
-            _api_server: api_server.process,
+            api_address: api_server.address,
+            api_server: Mutex::new(api_server),
             _etcd: etcd,
             place,
             folder,
@@ -147,7 +148,7 @@ impl Stack {
     /// What runs the pods of scenarios that want real ones; started for the first who asks.
     pub(crate) async fn runner(&self) -> &Runner {
         let start = async || {
-            let mut options = runner::Options::new(self.place.folder.join("runner"), self.api_server)
+            let mut options = runner::Options::new(self.place.folder.join("runner"), self.api_address)
                 .image(FORESAIL_IMAGE, Program::foresail());
             // Nodes are Karpenter's to make, where it is there.
             if self.karpenter.is_some() {

@@ -15,7 +15,7 @@ use crate::{
     api::{self, Replicas},
     foresail::Foresail,
     interrupted,
-    manifests::{BEHAVIOR, deployment, worker},
+    manifests::{RECOMMENDED, deployment, scaled_object, trigger, worker},
     stack::{Options, Stack},
     support::redis::RedisServer,
 };
@@ -43,8 +43,8 @@ async fn everything() {
     let foresail = Foresail::start(&stack.logs(), &config(&redis, &stack)).await;
     let namespace = format!("apiVersion: v1\nkind: Namespace\nmetadata: {{ name: {NAMESPACE} }}\n");
     api::apply(&stack.client, NAMESPACE, &namespace).await;
-    api::apply(&stack.client, NAMESPACE, &deployment(&worker(&redis.url(), "celery", &[]))).await;
-    api::apply(&stack.client, NAMESPACE, &scaled_object(&foresail.address())).await;
+    api::apply(&stack.client, NAMESPACE, &deployment(0, &worker(&redis.url(), "celery", &[]))).await;
+    api::apply(&stack.client, NAMESPACE, &celery(&foresail.address())).await;
     let replicas = Replicas::watch(&stack.client, NAMESPACE, "worker").await;
     replicas.until_wanted(0, Duration::from_mins(1)).await;
     println!("{}", welcome(&stack, &redis, &foresail, started.elapsed()));
@@ -117,22 +117,7 @@ kubernetes: {{ addresses: ["{}"], namespaces: [{NAMESPACE}], kubeconfig: {} }}
     )
 }
 
-fn scaled_object(address: &str) -> String {
-    format!(
-        r#"
-apiVersion: keda.sh/v1alpha1
-kind: ScaledObject
-metadata: {{ name: worker }}
-spec:
-  scaleTargetRef: {{ name: worker }}
-  pollingInterval: 30
-  cooldownPeriod: 15
-  advanced:
-    horizontalPodAutoscalerConfig:
-      behavior: {BEHAVIOR}
-  triggers:
-    - type: external-push
-      metadata: {{ scalerAddress: "{address}", queue: celery }}
-"#
-    )
+fn celery(address: &str) -> String {
+    let spec = ["pollingInterval: 30", "cooldownPeriod: 15", RECOMMENDED];
+    scaled_object("worker", &spec, &trigger("external-push", address, "queue: celery"))
 }

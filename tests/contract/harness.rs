@@ -27,6 +27,7 @@ use foresail::{
     series::Sample,
     source::{Batch, Finding, Identity, LayoutIndex, QueueError, Source, SourceError, Wanted},
     telemetry::Metrics,
+    workloads::{News, Sight},
 };
 use tokio::{
     net::TcpListener,
@@ -157,6 +158,11 @@ impl Stack {
         self.engine.tick(self.clock.now());
     }
 
+    /// Kubernetes is in sight, and nothing of ours is in it.
+    pub(crate) fn see_nothing(&mut self) {
+        self.engine.see(&News::default(), Sight::Clear, self.clock.now());
+    }
+
     /// Takes up another configuration.
     pub(crate) fn reload(&mut self, config: &str) {
         let config = Arc::new(Config::from_yaml("test.yaml", config).unwrap());
@@ -274,7 +280,8 @@ impl Source for World {
             Ok(queues.get(&*wanted.queue).cloned().unwrap_or_else(|| empty.clone()))
         };
         let samples = wanted.iter().map(sample).collect();
-        Ok(Batch { samples, identity: self.identity.lock().unwrap().clone(), round_trips: 1 })
+        let identity = self.identity.lock().unwrap().clone();
+        Ok(Batch { samples, identity, round_trips: 1, connecting: 0.0 })
     }
 
     async fn discover(&self, _: LayoutIndex, _: usize) -> Result<Vec<String>, SourceError> {

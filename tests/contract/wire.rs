@@ -180,6 +180,22 @@ async fn c07_a_ref_whose_backend_never_answers_gets_unavailable_and_does_not_han
 }
 
 #[tokio::test]
+async fn c07_a_ref_whose_workload_was_not_seen_yet_gets_unavailable_within_a_second_too() {
+    let mut stack =
+        Stack::with(&format!("{CONFIG}kubernetes: {{ addresses: [\"foresail.foresail:6000\"] }}\n"));
+    stack.see_nothing();
+    stack.world.set("md", 2, Some(0));
+    let started = Instant::now();
+    let status = stack.active(&queue("md")).await.unwrap_err();
+    assert_eq!(status.code(), Code::Unavailable);
+    assert!(status.message().contains("has not been seen in Kubernetes"), "{}", status.message());
+    let took = started.elapsed();
+    assert!(took >= Duration::from_secs(1) && took < Duration::from_millis(2500), "{took:?}");
+    stack.seconds(3).await;
+    assert!(stack.active(&queue("md")).await.unwrap(), "then it is answered without it");
+}
+
+#[tokio::test]
 async fn c08_a_clients_deadline_and_its_cancellation_are_honoured() {
     let stack = Stack::start();
     let mut client = stack.client().await;

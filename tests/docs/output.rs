@@ -196,6 +196,8 @@ fn needs_kubernetes(name: &str) -> bool {
     let of_workloads =
         ["replicas", "ready", "starting", "terminating"].map(|what| format!("foresail_ref_{what}"));
     of_workloads.iter().any(|metric| metric == name)
-        || ["foresail_kubernetes_in_sight", "foresail_kubernetes_watch_errors_total"].contains(&name)
+        || ["in_sight", "refused", "watch_errors_total"]
+            .iter()
+            .any(|what| name == format!("foresail_kubernetes_{what}"))
         || ["foresail_pod_", "foresail_object_"].iter().any(|prefix| name.starts_with(prefix))
 }

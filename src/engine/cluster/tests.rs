@@ -84,6 +84,17 @@ impl Bench {
         self
     }
 
+    /// KEDA calls for the object.
+    fn call(&mut self) -> &mut Self {
+        let key = RefKey::new("chem".into(), "so".into(), [("queue".to_owned(), "md".to_owned())]);
+        let (spec, _) = refs::resolve(&key, &self.engine.config, Caller::Keda).unwrap();
+        self.engine.refs.add(key, spec, Caller::Keda, self.now).unwrap();
+        let entry = self.news.recv().unwrap();
+        self.engine.adopt(entry);
+        self.engine.announce();
+        self
+    }
+
     /// A sample of every queue that is wanted.
     fn sample(&mut self, sample: &Sample) -> &mut Self {
         let interest: Arc<Interest> = Arc::new(self.engine.interests()["jobs"].borrow().clone());
@@ -145,19 +156,37 @@ fn a_trigger_seen_in_kubernetes_is_a_ref_that_starts_from_the_replicas_that_are_
 #[test]
 fn before_the_first_list_a_ref_without_a_target_waits_for_half_a_minute_and_no_longer() {
     let mut bench = Bench::new();
-    let config = Config::from_yaml("test", CONFIG).unwrap();
-    let key = RefKey::new("chem".into(), "so".into(), [("queue".to_owned(), "md".to_owned())]);
-    let (spec, _) = refs::resolve(&key, &config, Caller::Keda).unwrap();
-    bench.engine.refs.add(key, spec, Caller::Keda, bench.now).unwrap();
-    let entry = bench.news.recv().unwrap();
-    bench.engine.adopt(entry);
-    bench.engine.announce();
-    bench.sample(&nothing());
+    bench.call().sample(&nothing());
     for _ in 0..2 {
         assert_eq!(bench.row().answer, Err(NoAnswer::Undecided(Undecided::NotListed, None)));
         bench.after(29.0);
     }
     let decision = bench.sample(&nothing()).row().answer.unwrap();
+    assert_eq!(decision.target, 0);
+    assert!(decision.why.to_string().contains("workers=?"), "{}", decision.why);
+}
+
+#[test]
+fn a_ref_that_is_called_for_before_its_object_was_seen_waits_a_moment_for_its_replicas() {
+    let mut bench = Bench::new();
+    bench.see(Sight::Clear).call().sample(&nothing());
+    assert_eq!(bench.row().answer, Err(NoAnswer::WorkloadPending));
+    bench.after(1.0).object(&json!({ "queue": "md" })).pods();
+    assert!(bench.engine.see(&bench.fold.take_news(), Sight::Clear, bench.now), "a call waits for this tick");
+    assert_eq!(bench.target(), 4);
+    bench.after(1.0).pod("md-1", true, true);
+    assert!(!bench.engine.see(&bench.fold.take_news(), Sight::Clear, bench.now), "and for no later one");
+}
+
+#[test]
+fn a_ref_whose_workload_is_not_to_be_seen_is_answered_without_it_after_three_seconds() {
+    let mut bench = Bench::new();
+    bench.see(Sight::Clear).call().sample(&nothing());
+    for _ in 0..3 {
+        assert_eq!(bench.row().answer, Err(NoAnswer::WorkloadPending));
+        bench.after(1.0);
+    }
+    let decision = bench.row().answer.unwrap();
     assert_eq!(decision.target, 0);
     assert!(decision.why.to_string().contains("workers=?"), "{}", decision.why);
 }

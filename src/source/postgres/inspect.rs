@@ -47,7 +47,7 @@ pub(super) async fn inspect(source: &PostgresSource) -> Vec<Finding> {
     let deadline = source.deadline();
     let inspected = async {
         let held = &mut *source.held.lock().await;
-        let mut session = match source.new_session(held).await {
+        let mut session = match source.new_session(held, deadline).await {
             Ok(session) => session,
             Err(error) => {
                 let todo = "check the address, the network, TLS and the credentials";

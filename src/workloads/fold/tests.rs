@@ -50,6 +50,19 @@ fn only(news: &News) -> Sighting {
 }
 
 #[test]
+fn a_namespace_of_which_a_part_may_not_be_read_is_not_seen_at_all_until_it_may() {
+    let mut fold = started();
+    fold.close(["ns".to_owned()].into());
+    let news = fold.take_news();
+    assert_eq!((news.seen.len(), &news.gone[..]), (0, &[object()][..]));
+    fold.apply(1.0, change("md-1", None), 1);
+    assert!(fold.take_news().seen.is_empty(), "whatever is heard of it");
+    fold.close(["other".to_owned()].into());
+    let seen = only(&fold.take_news());
+    assert_eq!((seen.workload.replicas, seen.workload.starting), (Some(3), Some(3)));
+}
+
+#[test]
 fn replicas_that_have_no_pod_yet_are_starting() {
     let mut fold = started();
     let seen = only(&fold.take_news());

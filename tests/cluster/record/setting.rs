@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp, Unit};
 
 use super::load::Load;
 use crate::{
-    manifests::BEHAVIOR,
+    manifests::{self, RECOMMENDED},
     runner::{RUN, START_DELAY, WORKER_IMAGE},
 };
 
@@ -62,24 +62,12 @@ policies:
 
 /// A `ScaledObject` as the docs recommend it.
 pub(crate) fn scaled_object(address: &str) -> String {
-    format!(
-        r#"apiVersion: keda.sh/v1alpha1
-kind: ScaledObject
-metadata: {{ name: worker }}
-spec:
-  scaleTargetRef: {{ name: worker }}
-  pollingInterval: {POLLING_INTERVAL}
-  cooldownPeriod: {COOLDOWN_PERIOD}
-  minReplicaCount: 0
-  maxReplicaCount: {MAX_REPLICAS}
-  advanced:
-    horizontalPodAutoscalerConfig:
-      behavior: {BEHAVIOR}
-  triggers:
-    - type: external-push
-      metadata: {{ scalerAddress: "{address}", queue: {QUEUE} }}
-"#
-    )
+    let (polling, cooldown) =
+        (format!("pollingInterval: {POLLING_INTERVAL}"), format!("cooldownPeriod: {COOLDOWN_PERIOD}"));
+    let max = format!("maxReplicaCount: {MAX_REPLICAS}");
+    let spec = [&*polling, &cooldown, "minReplicaCount: 0", &max, RECOMMENDED];
+    let trigger = manifests::trigger("external-push", address, &format!("queue: {QUEUE}"));
+    manifests::scaled_object("worker", &spec, &trigger)
 }
 
 /// Workers that take jobs from the Redis at `store`, wherever a node comes for them.
@@ -151,7 +139,7 @@ pub(super) fn header(load: &Load, began: f64) -> Header {
             min_replicas: 0,
             max_replicas: MAX_REPLICAS,
         },
-        // What BEHAVIOR and the stack's options say.
+        // What RECOMMENDED and the stack's options say.
         hpa: timeline::Hpa {
             sync_period: 15.0,
             tolerance: 0.0,

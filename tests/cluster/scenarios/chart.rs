@@ -1,5 +1,7 @@
 //! The chart through real Helm: what it renders, what it refuses, and what a real API server says of it.
 
+mod installed;
+
 use std::time::Duration;
 
 use foresail::config::Config;
@@ -14,14 +16,16 @@ use crate::{
 };
 
 pub(super) fn scenarios() -> Vec<Scenario> {
-    scenarios![All:
+    let mut all = scenarios![All:
         chart::every_set_of_values_passes_lint_and_renders_as_recorded,
         chart::foresail_takes_every_configuration_that_the_chart_writes,
         chart::values_that_mean_nothing_are_refused_by_name,
         chart::what_the_server_reads_at_its_start_rolls_the_pods_and_nothing_else_does,
         chart::restricted_pods_are_made_and_may_read_what_is_scaled_and_nothing_more,
         chart::a_role_in_each_namespace_opens_that_namespace_only,
-    ]
+    ];
+    all.extend(installed::scenarios());
+    all
 }
 
 /// Long enough for a controller on a busy machine.

@@ -16,7 +16,7 @@ use crate::{
     api::{Replicas, eventually},
     foresail::Foresail,
     jobs::Jobs,
-    manifests::{deployment, worker},
+    manifests::{deployment, scaled_object, trigger, worker},
     support::redis::RedisServer,
     worker::store::Work,
 };
@@ -91,7 +91,7 @@ async fn until_jobs(cluster: &Cluster, namespace: &str, wanted: usize, deadline:
 /// A Deployment without replicas, and its `ScaledObject`.
 async fn idle_worker(cluster: &Cluster, name: &str, trigger: &Trigger<'_>, max: usize) -> (String, Replicas) {
     let namespace = cluster.namespace(name).await;
-    cluster.apply(&namespace, &deployment("{ name: worker, image: busy-elsewhere }")).await;
+    cluster.apply(&namespace, &deployment(0, "{ name: worker, image: busy-elsewhere }")).await;
     cluster.apply(&namespace, &trigger.scaled_object(THRESHOLD, max)).await;
     let replicas = Replicas::watch(cluster.client(), &namespace, "worker").await;
     replicas.until_wanted(0, Duration::from_mins(1)).await;
@@ -149,23 +149,12 @@ struct Trigger<'a> {
 impl Trigger<'_> {
     /// KEDA's own: polling 5 s, cooldown 10 s, idle 0, min 1.
     fn scaled_object(&self, threshold: usize, max: usize) -> String {
-        let Self { kind, address } = self;
-        format!(
-            r#"
-apiVersion: keda.sh/v1alpha1
-kind: ScaledObject
-metadata: {{ name: worker }}
-spec:
-  scaleTargetRef: {{ name: worker }}
-  pollingInterval: 5
-  cooldownPeriod: 10
-  idleReplicaCount: 0
-  minReplicaCount: 1
-  maxReplicaCount: {max}
-  triggers:
-    - type: {kind}
-      metadata: {{ scalerAddress: "{address}", layout: reliable, queue: work, slots: "{threshold}" }}
-"#
+        let max = format!("maxReplicaCount: {max}");
+        let metadata = format!("layout: reliable, queue: work, slots: \"{threshold}\"");
+        scaled_object(
+            "worker",
+            &["pollingInterval: 5", "cooldownPeriod: 10", "idleReplicaCount: 0", "minReplicaCount: 1", &max],
+            &trigger(self.kind, self.address, &metadata),
         )
     }
 }

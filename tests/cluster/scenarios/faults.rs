@@ -1,10 +1,11 @@
 //! What breaks, and what does not happen then: no workload shrinks because of it. Foresail itself, the replicas
-//! behind its address, its stores.
+//! behind its address, its stores, the API server.
 //!
 //! Workers are pods that nobody runs, since what counts here is how many are asked for. KEDA polls every two
 //! seconds, the HPA syncs every three, and nothing between Foresail and the Deployment holds what should fall: a
 //! wrong answer would be seen.
 
+mod api_server;
 mod foresail;
 mod pods;
 mod replicas;
@@ -19,10 +20,16 @@ use super::{Cluster, Scenario};
 use crate::{api, api::Replicas, foresail::Foresail};
 
 pub(super) fn scenarios() -> Vec<Scenario> {
-    [foresail::scenarios(), replicas::scenarios(), pods::scenarios(), stores::scenarios()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        foresail::scenarios(),
+        replicas::scenarios(),
+        pods::scenarios(),
+        stores::scenarios(),
+        api_server::scenarios(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// For what takes seconds on an idle machine.

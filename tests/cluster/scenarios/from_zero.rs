@@ -13,7 +13,7 @@ use crate::{
     api::Replicas,
     foresail::Foresail,
     jobs::{Jobs, Outcome},
-    manifests::{BEHAVIOR, deployment, worker},
+    manifests::{RECOMMENDED, deployment, scaled_object, trigger, worker},
     support::{postgres::PostgresServer, redis::RedisServer},
     worker::store::Work,
 };
@@ -96,8 +96,8 @@ async fn a_scaled_object_runs_a_burst(cluster: &Cluster, store: &Store) {
     let jobs = Jobs::at(&store.url, "burst").await;
     let foresail = Foresail::start(&cluster.logs, &store.config).await;
     let namespace = cluster.namespace("from-zero").await;
-    cluster.apply(&namespace, &deployment(&worker(&store.url, "burst", &[]))).await;
-    cluster.apply(&namespace, &scaled_object(&foresail.address())).await;
+    cluster.apply(&namespace, &deployment(0, &worker(&store.url, "burst", &[]))).await;
+    cluster.apply(&namespace, &burst(&foresail.address())).await;
     let replicas = Replicas::watch(cluster.client(), &namespace, "worker").await;
     replicas.until_wanted(0, Duration::from_mins(1)).await;
 
@@ -223,25 +223,10 @@ policies:
 /// Workers at a time.
 const MAX: i32 = 20;
 
-fn scaled_object(address: &str) -> String {
-    format!(
-        r#"
-apiVersion: keda.sh/v1alpha1
-kind: ScaledObject
-metadata: {{ name: worker }}
-spec:
-  scaleTargetRef: {{ name: worker }}
-  pollingInterval: 5
-  cooldownPeriod: 5
-  maxReplicaCount: {MAX}
-  advanced:
-    horizontalPodAutoscalerConfig:
-      behavior: {BEHAVIOR}
-  triggers:
-    - type: external-push
-      metadata: {{ scalerAddress: "{address}", queue: burst }}
-"#
-    )
+fn burst(address: &str) -> String {
+    let max = format!("maxReplicaCount: {MAX}");
+    let spec = ["pollingInterval: 5", "cooldownPeriod: 5", &max, RECOMMENDED];
+    scaled_object("worker", &spec, &trigger("external-push", address, "queue: burst"))
 }
 
 fn scaled_job(strategy: &str, store: &str, address: &str) -> String {

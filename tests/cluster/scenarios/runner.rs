@@ -1,6 +1,5 @@
 //! The runner itself, by its workers: what it makes of a pod is what a kubelet makes of it.
 
-mod foresail;
 mod pods;
 
 use std::time::Duration;
@@ -28,7 +27,6 @@ pub(super) fn scenarios() -> Vec<Scenario> {
         runner::the_pods_of_a_job_take_one_job_each_from_postgres,
     ];
     all.extend(pods::scenarios());
-    all.extend(foresail::scenarios());
     all
 }
 

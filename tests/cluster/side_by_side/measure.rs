@@ -74,8 +74,9 @@ impl Contender {
         let queues = size.div_ceil(2);
         // KEDA makes a connection a trigger, and another where two ask at once.
         let stores = Stores::start(queues, 2 * queues + 100).await;
+        let sections = stores.sections() + &kubernetes(&stack);
         let foresail =
-            if self.foresail { Some(Foresail::start(&stack.logs(), &stores.sections()).await) } else { None };
+            if self.foresail { Some(Foresail::start(&stack.logs(), &sections).await) } else { None };
         let scaler = match &foresail {
             Some(foresail) => Scaler::Foresail { address: foresail.address() },
             None => Scaler::Keda,
@@ -106,6 +107,12 @@ impl Contender {
 /// Kubernetes as it comes; KEDA with the limits that so many objects need.
 fn options() -> Options {
     Options { keda_args: Options::default().keda_args, ..Options::as_shipped() }
+}
+
+/// Foresail watches what it scales, as it should where it is used.
+fn kubernetes(stack: &Stack) -> String {
+    let (address, kubeconfig) = (Foresail::ADDRESS, stack.kubeconfig.display());
+    format!("kubernetes: {{ addresses: [\"{address}\"], kubeconfig: {kubeconfig} }}\n")
 }
 
 struct Round<'a> {

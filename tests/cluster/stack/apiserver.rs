@@ -20,9 +20,13 @@ use crate::{
 /// Where the audit log is, among the logs of the stack.
 pub(crate) const AUDIT_LOG: &str = "audit.jsonl";
 
-/// A running API server.
-pub(super) struct ApiServer {
-    pub(super) process: Process,
+const NAME: &str = "kube-apiserver";
+
+/// The API server, which runs unless it was killed.
+pub(crate) struct ApiServer {
+    process: Process,
+    command: Command,
+    place: Place,
     pub(super) address: SocketAddr,
     /// The administrator's.
     pub(super) client: Client,
@@ -32,7 +36,7 @@ pub(super) struct ApiServer {
 pub(super) async fn start(place: &Place, pki: &Pki, etcd: &Etcd, options: &Options) -> ApiServer {
     let port = free_port();
     let file = |name: &str| pki.file(name).display().to_string();
-    let mut command = Command::new(tool("kube-apiserver"));
+    let mut command = Command::new(tool(NAME));
     command
         .args(["--bind-address=127.0.0.1", "--advertise-address=127.0.0.1"])
         .arg(format!("--secure-port={port}"))
@@ -63,7 +67,7 @@ pub(super) async fn start(place: &Place, pki: &Pki, etcd: &Etcd, options: &Optio
             .arg(format!("--audit-policy-file={}", policy.display()))
             .arg(format!("--audit-log-path={}", place.logs().join(AUDIT_LOG).display()));
     }
-    let mut process = place.spawn("kube-apiserver", &mut command);
+    let mut process = place.spawn(NAME, &mut command);
 
     pki.write_kubeconfigs(&format!("https://127.0.0.1:{port}"));
     let kubeconfig = Kubeconfig::read_from(pki.kubeconfig("admin")).expect("a kubeconfig was written");
@@ -72,7 +76,31 @@ pub(super) async fn start(place: &Place, pki: &Pki, etcd: &Etcd, options: &Optio
         .expect("the kubeconfig is whole");
     let client = Client::try_from(config).expect("the kubeconfig makes a client");
     process.until_ready_within(place.patience, async || is_ready(&client).await).await;
-    ApiServer { process, address: ([127, 0, 0, 1], port).into(), client }
+    ApiServer { process, command, place: place.clone(), address: ([127, 0, 0, 1], port).into(), client }
+}
+
+impl ApiServer {
+    /// SIGSTOP: connections stay and are taken, nothing answers.
+    pub(crate) fn freeze(&self) {
+        self.process.signal("STOP");
+    }
+
+    /// Ends [`Self::freeze`].
+    pub(crate) fn go_on(&self) {
+        self.process.signal("CONT");
+    }
+
+    /// SIGKILL: connections are refused.
+    pub(crate) fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    /// After [`Self::kill`]: at the same address, with what etcd has kept.
+    pub(crate) async fn start_again(&mut self) {
+        self.process = self.place.spawn(NAME, &mut self.command);
+        let client = self.client.clone();
+        self.process.until_ready_within(self.place.patience, async || is_ready(&client).await).await;
+    }
 }
 
 async fn is_ready(client: &Client) -> bool {

@@ -8,7 +8,10 @@ use kube::{
 use serde_json::{Value, json};
 
 use super::{Cluster, LONG, Replicas, jobs::QUEUE};
-use crate::api::{self, eventually};
+use crate::{
+    api::{self, eventually},
+    manifests::{RECOMMENDED, scaled_object, trigger},
+};
 
 /// How a worker is scaled; what matters to a scenario is set, the rest is [`Scaled::of`]'s.
 #[derive(Debug, Clone)]
@@ -72,33 +75,15 @@ spec:
 
     /// With the HPA's `behavior` that our documentation recommends: what Foresail says is done at once.
     fn scaled_object(&self) -> String {
-        let Self { name, kind, address, source, layout, polling, min, fallback } = self;
-        let fallback = if fallback.is_empty() { String::new() } else { format!("fallback: {fallback}") };
-        format!(
-            r#"
-apiVersion: keda.sh/v1alpha1
-kind: ScaledObject
-metadata: {{ name: {name} }}
-spec:
-  scaleTargetRef: {{ name: {name} }}
-  pollingInterval: {polling}
-  cooldownPeriod: 1
-  minReplicaCount: {min}
-  maxReplicaCount: 50
-  {fallback}
-  advanced:
-    horizontalPodAutoscalerConfig:
-      behavior:
-        scaleUp:
-          stabilizationWindowSeconds: 0
-          tolerance: "0"
-          policies: [{{ type: Pods, value: 1000, periodSeconds: 15 }}]
-        scaleDown: {{ stabilizationWindowSeconds: 0, tolerance: "0" }}
-  triggers:
-    - type: {kind}
-      metadata: {{ scalerAddress: "{address}", source: {source}, layout: {layout}, queue: {QUEUE} }}
-"#
-        )
+        let (polling, min) =
+            (format!("pollingInterval: {}", self.polling), format!("minReplicaCount: {}", self.min));
+        let fallback = format!("fallback: {}", self.fallback);
+        let mut spec = vec![&*polling, "cooldownPeriod: 1", &min, "maxReplicaCount: 50", RECOMMENDED];
+        if !self.fallback.is_empty() {
+            spec.push(&fallback);
+        }
+        let metadata = format!("source: {}, layout: {}, queue: {QUEUE}", self.source, self.layout);
+        scaled_object(self.name, &spec, &trigger(self.kind, self.address, &metadata))
     }
 }
 
