@@ -1,12 +1,13 @@
 //! What could be reached by someone who knows every submission and every run time beforehand.
 //!
-//! This is a bound to hold policies against and no policy: it is planned from the log. Without lead time it is the
-//! bound of nobody waiting and nobody idling. With lead time it asks for workers ahead of the jobs that they are
-//! for, keeps an idle one while the time until its next job costs less than a new start, and lets a job wait where
-//! that costs less than a start. This minimises J = worker-seconds + worth x seconds waited job by job, in the
-//! order of submission; it is near the least J, and not proved to be the least.
+//! This is a bound to hold policies against and no policy: it is planned from the log. Without lead time it
+//! is the bound of nobody waiting and nobody idling. With lead time it asks for workers ahead of the jobs
+//! that they are for, keeps an idle one while the time until its next job costs less than a new start, and
+//! lets a job wait where that costs less than a start. This minimises J = worker-seconds + worth x seconds
+//! waited job by job, in the order of submission; it is near the least J, and not proved to be the least.
 //!
-//! It knows the log, not the delays that a pool draws: with delays that vary it counts on the lead time it was given.
+//! It knows the log, not the delays that a pool draws: with delays that vary it counts on the lead time it
+//! was given.
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::{BinaryHeap, VecDeque};
@@ -33,8 +34,10 @@ pub struct Clairvoyant {
     starts: VecDeque<f64>,
     /// When workers are to leave, in the order of time; taken from the front.
     leaves: VecDeque<f64>,
-    /// Workers that are to be there by now.
-    planned: usize,
+    /// Workers that should have been asked for, but there was no room below the maximum.
+    missing: usize,
+    /// Workers that should have left, but none was idle.
+    surplus: usize,
     max: usize,
 }
 
@@ -53,13 +56,14 @@ impl Clairvoyant {
         Self {
             starts: sorted(plan.starts),
             leaves: sorted(plan.leaves),
-            planned: 0,
+            missing: 0,
+            surplus: 0,
             max: spec.max.max(1) as usize,
         }
     }
 
-    /// The bound without lead time: every job starts when it is submitted, and every worker leaves when it has
-    /// nothing to do. To be run with a pool whose workers are ready at once.
+    /// The bound without lead time: every job starts when it is submitted, and every worker leaves when it
+    /// has nothing to do. To be run with a pool whose workers are ready at once.
     pub fn without_lag(log: &JobLog, max: u32, now: f64) -> Self {
         Self::new(log, ClairvoyantSpec { lead: 0.0, worth: 1.0, max }, now)
     }
@@ -72,17 +76,22 @@ impl Autoscaler for Clairvoyant {
     }
 
     fn turn(&mut self, now: f64, pool: &mut WorkerPool) {
-        self.planned += take_due(&mut self.starts, now);
-        self.planned -= take_due(&mut self.leaves, now).min(self.planned);
-        // A worker that is to leave but is not idle yet leaves at the turn at which it is.
-        let surplus = pool.replicas().saturating_sub(self.planned);
-        if surplus > 0 && pool.ready() > pool.busy() {
-            pool.retire_idle(surplus);
+        self.missing += take_due(&mut self.starts, now);
+        self.surplus += take_due(&mut self.leaves, now);
+        let leaving = self.surplus.min(pool.ready() - pool.busy());
+        if leaving > 0 {
+            pool.retire_idle(leaving);
+            self.surplus -= leaving;
         }
-        let wanted = self.planned.min(self.max);
-        if pool.replicas() < wanted {
-            pool.scale_to(u32::try_from(wanted).unwrap_or(u32::MAX));
+        let coming = self.missing.min(self.max.saturating_sub(pool.replicas()));
+        if coming > 0 {
+            pool.scale_to(u32::try_from(pool.replicas() + coming).unwrap_or(u32::MAX));
+            self.missing -= coming;
         }
+        // One that should have left is there instead of one that should have come.
+        let instead = self.missing.min(self.surplus);
+        self.missing -= instead;
+        self.surplus -= instead;
     }
 }
 

@@ -1,10 +1,11 @@
 //! Windows in which an expert keeps workers ready, beside a list scaler.
 //!
-//! Follows KEDA 2.20: one trigger for the list and a `cron` trigger for each window. The HPA takes the largest of
-//! their proposals; since that grows with the metric, one metric that is the largest of them gives the same.
+//! Follows KEDA 2.20: one trigger for the list and a `cron` trigger for each window. The HPA takes the
+//! largest of their proposals; since that grows with the metric, one metric that is the largest of them gives
+//! the same.
 //!
-//! Simplified: windows recur weekly or daily by a fixed offset from UTC (no daylight saving), begin and end at
-//! whole minutes, and do not pass midnight (two windows do).
+//! Simplified: windows recur weekly or daily by a fixed offset from UTC (no daylight saving), begin and end
+//! at whole minutes, and do not pass midnight (two windows do).
 
 use serde::{Deserialize, Serialize};
 
@@ -98,11 +99,12 @@ impl Scaler for Cron {
 }
 
 impl Window {
-    /// The windows that an expert would write after having seen this demand: the hours in which it was as high as
-    /// on average or higher, hours in a row as one window, each with its mean demand, rounded to whole workers.
+    /// The windows that an expert would write after having seen this demand: the hours in which it was as
+    /// high as on average or higher, hours in a row as one window, each with its mean demand, rounded to
+    /// whole workers.
     ///
-    /// From two full weeks on every day of the week has its own windows, before that all days have the same. An
-    /// hour counts with its mean over the full hours that were seen of it.
+    /// From two full weeks on every day of the week has its own windows, before that all days have the same.
+    /// An hour counts with its mean over the full hours that were seen of it.
     pub fn of_expert(demand: &Demand, utc_offset: f64) -> Vec<Self> {
         let Some((from, to)) = demand.span() else { return Vec::new() };
         let hours = Hours::of(demand, from, to, utc_offset);

@@ -1,13 +1,14 @@
 //! Dask's adaptive deployments: the queue is to be done within a target duration.
 //!
-//! Follows `distributed` (`Scheduler.adaptive_target`, and `deploy/adaptive_core.py` at commit `062bef8`): wanted
-//! are the expected seconds of all jobs that wait or run, divided by the target duration, but no more workers than
-//! jobs. Where that is fewer than the connected workers, all idle ones are to close.
+//! Follows `distributed` (`Scheduler.adaptive_target`, and `deploy/adaptive_core.py` at commit `062bef8`):
+//! wanted are the expected seconds of all jobs that wait or run, divided by the target duration, but no more
+//! workers than jobs, and one at least where jobs wait and nobody is connected. Where that is fewer than the
+//! connected workers, all idle ones are to close.
 //!
-//! Simplified: all jobs are of one kind, whose mean run time is the busy seconds so far divided by the jobs done
-//! (Dask keeps a moving average for each name of tasks); a job that runs counts with this mean, however long it
-//! has run; a worker that is to close at one check is taken for one of those at the next; memory never asks for
-//! workers.
+//! Simplified: all jobs are of one kind, whose mean run time is the busy seconds so far divided by the jobs
+//! done (Dask keeps a moving average for each name of tasks); a job that runs counts with this mean, however
+//! long it has run; a worker that is to close at one check is taken for one of those at the next; memory
+//! never asks for workers.
 
 use std::collections::VecDeque;
 
@@ -37,7 +38,8 @@ pub struct DaskSpec {
 pub struct Dask {
     spec: DaskSpec,
     ticks: Ticks,
-    /// How many workers were to close at the checks in a row that wanted fewer, the last `wait_count` of them.
+    /// How many workers were to close at the checks in a row that wanted fewer, the last `wait_count` of
+    /// them.
     surpluses: VecDeque<usize>,
     /// Seconds that workers had been busy when the number of those that are last changed.
     busy_seconds: f64,
@@ -50,6 +52,7 @@ pub struct Dask {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Seen {
+    completed: usize,
     waiting: usize,
     running: usize,
     busy: usize,
@@ -87,20 +90,22 @@ impl Dask {
     }
 
     /// Workers wanted, and whether time alone will not change that.
-    fn target(&self, now: f64, completed: usize, seen: Seen) -> (u32, bool) {
-        let mean = if completed == 0 {
+    fn target(&self, now: f64, seen: Seen) -> (u32, bool) {
+        let mean = if seen.completed == 0 {
             self.spec.unknown_duration
         } else {
-            self.busy_seconds(now) / completed as f64
+            self.busy_seconds(now) / seen.completed as f64
         };
         let jobs = seen.waiting + seen.running;
         let wanted = (jobs as f64 * mean / self.spec.target_duration).ceil();
         let limit = jobs.min(self.spec.max as usize);
         let capped = if wanted < limit as f64 { whole(wanted) } else { count(limit) };
+        // However short the jobs are, somebody has to do them.
+        let capped = if seen.ready == 0 && seen.waiting > 0 { capped.max(1) } else { capped };
         // Closing goes by what is idle, not by the target.
         let target = if (capped as usize) < seen.ready { count(seen.busy) } else { capped };
         // The mean grows until the next job is done, but no further than to the cap.
-        let stays = completed == 0 || wanted >= limit as f64;
+        let stays = seen.completed == 0 || wanted >= limit as f64;
         (target.clamp(self.spec.min.min(self.spec.max), self.spec.max), stays)
     }
 
@@ -110,7 +115,7 @@ impl Dask {
 
     fn check(&mut self, now: f64, pool: &mut WorkerPool) {
         let seen = Seen::of(pool);
-        let (target, stays) = self.target(now, pool.completed(), seen);
+        let (target, stays) = self.target(now, seen);
         let replicas = pool.replicas();
         let wanted = target as usize;
         if wanted >= replicas {
@@ -170,6 +175,7 @@ impl Autoscaler for Dask {
 impl Seen {
     fn of(pool: &WorkerPool) -> Self {
         Self {
+            completed: pool.completed(),
             waiting: pool.waiting(),
             running: pool.in_flight(),
             busy: pool.busy(),

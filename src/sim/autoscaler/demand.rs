@@ -2,7 +2,7 @@
 
 use crate::sim::job_log::JobLog;
 
-/// The demand of a log with unlimited capacity, as steps in time.
+/// The demand of a log with unlimited capacity, as steps in time. A job that takes no time is no demand.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Demand {
     /// From when on how many workers, in the order of time; the last step goes to 0.

@@ -1,11 +1,12 @@
 //! A worker for every waiting job, and an idle worker goes after a while.
 //!
-//! [`IdleTimeoutSpec::default`] follows AWS `ParallelCluster` (a Slurm node for every job that waits, 600 s of
-//! `scaledown_idletime`) with the five seconds between looks of Parsl's strategies; [`IdleTimeoutSpec::parsl`] is
-//! Parsl's `htex_auto_scale` (parallelism 1, blocks of one worker, 120 s of `max_idletime`).
-//! [`IdleTimeoutSpec::delayed_off`] is DELAYEDOFF (Gandhi, Gupta, Harchol-Balter, Kozuch, "Optimality analysis of
-//! energy-performance trade-off for server farm management", 2010): it acts at once, waits as long as a start
-//! takes, gives jobs to the worker that was busy last, and stops starts that nobody waits for any more.
+//! [`IdleTimeoutSpec::default`] follows AWS `ParallelCluster` (a Slurm node for every job that waits, 600 s
+//! of `scaledown_idletime`) with the five seconds between looks of Parsl's strategies;
+//! [`IdleTimeoutSpec::parsl`] is Parsl's `htex_auto_scale` (parallelism 1, blocks of one worker, 120 s of
+//! `max_idletime`). [`IdleTimeoutSpec::delayed_off`] is DELAYEDOFF (Gandhi, Gupta, Harchol-Balter, Kozuch,
+//! "Optimality analysis of energy-performance trade-off for server farm management", 2010): it acts at once,
+//! waits as long as a start takes, gives jobs to the worker that was busy last, and stops starts that nobody
+//! waits for any more.
 //!
 //! Workers are alike here, so it is enough to keep the ages of idle workers as that routing leaves them: the
 //! number that goes is exact, and only which one goes is the pool's choice.
@@ -72,8 +73,8 @@ impl IdleTimeoutSpec {
         Self { timeout: 120.0, ..Self::default() }
     }
 
-    /// DELAYEDOFF for starts that take so many seconds: an idle worker costs as much as a busy one, so waiting as
-    /// long as a start takes costs as much as the start.
+    /// DELAYEDOFF for starts that take so many seconds: an idle worker costs as much as a busy one, so
+    /// waiting as long as a start takes costs as much as the start.
     pub fn delayed_off(start: f64) -> Self {
         Self {
             timeout: start,

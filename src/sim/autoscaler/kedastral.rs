@@ -1,12 +1,13 @@
 //! Kedastral's baseline model and capacity planner, asked by KEDA.
 //!
 //! Follows Kedastral v0.1 at commit `a93cde0` (`pkg/models/baseline.go`, `pkg/capacity/planner.go`,
-//! `cmd/forecaster`, `cmd/scaler`) with the defaults of its flags: every 30 s it reads a history with a point each
-//! minute, forecasts 30 minutes in steps of one, and plans replicas for each step, each at most twice the one
-//! before and at least half. KEDA is told the one that lies the lead time ahead, and that it is active. (The next
-//! commit, `098e8df`, replaces the moving averages by a parabola through the last points.)
+//! `cmd/forecaster`, `cmd/scaler`) with the defaults of its flags: every 30 s it reads a history with a point
+//! each minute, forecasts 30 minutes in steps of one, and plans replicas for each step, each at most twice
+//! the one before and at least half. KEDA is told the one that lies the lead time ahead, and that it is
+//! active. (The next commit, `098e8df`, replaces the moving averages by a parabola through the last points.)
 //!
-//! Simplified: the metric is read exactly and at once, and what is older than the run is 0 and counts for nothing.
+//! Simplified: the metric is read exactly and at once, and what is older than the run is 0 and counts for
+//! nothing.
 
 use super::Scaler;
 use super::ticks::Ticks;
@@ -35,7 +36,8 @@ pub struct KedastralSpec {
     pub max: u32,
 }
 
-/// Kedastral as a scaler. It is always active, so its ScaledObject never goes to zero: give that the minimum of 1.
+/// Kedastral as a scaler. It is always active, so its ScaledObject never goes to zero: give that the minimum
+/// of 1.
 #[derive(Clone, Debug)]
 pub struct Kedastral {
     spec: KedastralSpec,

@@ -1,12 +1,12 @@
 //! Knative's pod autoscaler (KPA), by concurrency.
 //!
-//! Follows Knative Serving at commit `00a4a55` (`pkg/autoscaler/scaling/autoscaler.go`), with the defaults of its
-//! `config-autoscaler`. Concurrency is the number of jobs that wait or run.
+//! Follows Knative Serving at commit `00a4a55` (`pkg/autoscaler/scaling/autoscaler.go`), with the defaults of
+//! its `config-autoscaler`. Concurrency is the number of jobs that wait or run.
 //!
-//! Simplified: concurrency is sampled once a second instead of averaged within the second; the activator reports
-//! the first job of an idle service at once, as there, and that counts as the sample of the second; no burst
-//! capacity, activation scale, scale-down delay or initial scale. A service goes to zero once nobody has been
-//! wanted for the grace period, and until then keeps one worker.
+//! Simplified: concurrency is sampled once a second instead of averaged within the second; the activator
+//! reports the first job of an idle service at once, as there, and that counts as the sample of the second;
+//! no burst capacity, activation scale, scale-down delay or initial scale. A service goes to zero once nobody
+//! has been wanted for the grace period, and until then keeps one worker.
 
 use super::Autoscaler;
 use super::ticks::Ticks;
@@ -48,8 +48,8 @@ pub struct Kpa {
     panic: Option<Panic>,
     /// Since when nobody has been wanted.
     unwanted_since: Option<f64>,
-    /// How the pool looked at a tick that changed nothing and found every sample to be the same: while it looks
-    /// so, no tick changes anything.
+    /// How the pool looked at a tick that changed nothing and found every sample to be the same: while it
+    /// looks so, no tick changes anything.
     settled: Option<Seen>,
     skips: bool,
 }
@@ -73,8 +73,8 @@ struct Seen {
 const TICK: f64 = 2.0;
 
 impl Default for KpaSpec {
-    /// Knative's defaults for a service that takes one request at a time (`containerConcurrency: 1`), and up to
-    /// 100 workers.
+    /// Knative's defaults for a service that takes one request at a time (`containerConcurrency: 1`), and up
+    /// to 100 workers.
     fn default() -> Self {
         Self {
             target: 1.0,
@@ -198,8 +198,8 @@ impl Seen {
     }
 }
 
-/// The samples of the stable window, one a second; those before the first are 0. Sums are of whole numbers, and
-/// so exact.
+/// The samples of the stable window, one a second; those before the first are 0. Sums are of whole numbers,
+/// and so exact.
 #[derive(Clone, Debug)]
 struct Window {
     samples: Vec<u32>,
@@ -266,7 +266,7 @@ impl Window {
     }
 
     fn is_all(&self, value: u32) -> bool {
-        // A sum that fits says it only of 0.
+        // The sum is there already, and seldom fits.
         self.sum == u64::from(value) * self.samples.len() as u64 && self.samples.iter().all(|&s| s == value)
     }
 }

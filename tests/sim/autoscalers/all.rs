@@ -109,7 +109,8 @@ impl World {
     }
 }
 
-/// Static numbers of workers, which follow the demand and no limit. With the least demand the log would take months.
+/// Static numbers of workers, which follow the demand and no limit. With the least demand the log would take
+/// months.
 fn fixed(log: &JobLog) -> Vec<(String, Box<dyn Autoscaler>)> {
     let demand = Demand::of(log);
     vec![

@@ -5,14 +5,14 @@ use foresail::sim::autoscaler::clairvoyant::ClairvoyantSpec;
 use foresail::sim::closed_loop::ClosedLoop;
 use foresail::sim::workers::StartDelay;
 
-use super::{MAX, MONDAY, days, jobs, pool, steps};
+use super::{DAY, MAX, MONDAY, days, jobs, pool, steps};
 
 const SPEC: ClairvoyantSpec = ClairvoyantSpec { lead: 30.0, worth: 3.0, max: 100 };
 
 #[test]
 fn workers_are_ready_when_their_jobs_come() {
-    // The second job comes 20 s after the first is done: keeping costs less than a start of 30 s. The third comes
-    // 40 s after that.
+    // The second job comes 20 s after the first is done: keeping costs less than a start of 30 s. The third
+    // comes 40 s after that.
     let log = jobs(&[(100.0, 10.0), (130.0, 10.0), (180.0, 10.0)]);
     let (seen, pool) = steps(&log, 30.0, Clairvoyant::new(&log, SPEC, 0.0), 400.0);
     // At 140 the worker leaves; the next one is asked for at 150.
@@ -46,7 +46,7 @@ fn without_lag_nobody_waits_and_nobody_idles() {
     let log = days(3.0);
     let autoscaler = Clairvoyant::without_lag(&log, MAX, MONDAY);
     let summary =
-        ClosedLoop { pool: pool(&log, StartDelay::Fixed(0.0), MONDAY), autoscaler }.run(f64::INFINITY);
+        ClosedLoop { pool: pool(&log, StartDelay::Fixed(0.0), MONDAY), autoscaler }.run(MONDAY + 30.0 * DAY);
     assert_eq!(summary.completed, log.jobs().len());
     assert!(summary.wait_max <= 0.0, "{summary:#?}");
     assert!((summary.worker_seconds.total - log.work()).abs() < 1e-6 * log.work(), "{summary:#?}");
@@ -58,7 +58,7 @@ fn a_shorter_lead_time_costs_less() {
     let cost = |lead: f64| {
         let autoscaler = Clairvoyant::new(&log, ClairvoyantSpec { lead, max: MAX, ..SPEC }, MONDAY);
         let pool = pool(&log, StartDelay::Fixed(lead), MONDAY);
-        let summary = ClosedLoop { pool, autoscaler }.run(f64::INFINITY);
+        let summary = ClosedLoop { pool, autoscaler }.run(MONDAY + 30.0 * DAY);
         assert_eq!(summary.completed, log.jobs().len());
         super::all::cost(&summary)
     };

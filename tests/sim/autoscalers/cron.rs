@@ -72,8 +72,8 @@ fn keda_opens_a_window_at_the_next_poll_and_closes_it_after_the_cooldown() {
             seen.push((run.pool.now() - MONDAY, replicas));
         }
     }
-    // The last active poll is at 7170; at 7200 the HPA shrinks to one; the first poll more than 300 s after 7170
-    // is at 7500.
+    // The last active poll is at 7170; at 7200 the HPA shrinks to one; the first poll more than 300 s after
+    // 7170 is at 7500.
     assert_eq!(seen, [(3600.0, 1), (3615.0, 4), (7200.0, 1), (7500.0, 0)]);
 }
 

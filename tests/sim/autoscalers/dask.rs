@@ -6,12 +6,13 @@ use super::{MAX, MONDAY, assert_same, days, jobs, replay, steps};
 
 #[test]
 fn it_sizes_by_the_mean_run_time_once_it_knows_one() {
-    // Before a job is done each counts 0.5 s: ceil(4 x 0.5 / 5) = 1. The first is done at 13: the mean is 10 s, and
-    // three jobs are left: ceil(3 x 10 / 5) = 6, capped at 3.
+    // Before a job is done each counts 0.5 s: ceil(4 x 0.5 / 5) = 1. The first is done at 13: the mean is 10
+    // s, and three jobs are left: ceil(3 x 10 / 5) = 6, capped at 3.
     let log = jobs(&[(0.5, 10.0); 4]);
     let (seen, _) = steps(&log, 2.0, Dask::new(DaskSpec::default(), 0.0), 100.0);
-    // At 13 the first worker took the second job; two more are ready at 15 and take the last ones, done at 25. The
-    // second is done at 23: all idle ones are to close, and two jobs are left; votes at 23, 24, 25; two at 25.
+    // At 13 the first worker took the second job; two more are ready at 15 and take the last ones, done at
+    // 25. The second is done at 23: all idle ones are to close, and two jobs are left; votes at 23, 24, 25;
+    // two at 25.
     assert_eq!(seen, [(1.0, 1), (13.0, 3), (25.0, 2), (27.0, 0)]);
 }
 

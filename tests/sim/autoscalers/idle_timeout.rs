@@ -27,8 +27,8 @@ fn no_more_come_than_the_most_and_the_fewest_stay() {
 
 #[test]
 fn delayed_off_acts_at_once_cancels_starts_and_lets_the_others_become_old() {
-    // Two workers, ready at 30. One job a time from 40 on keeps one of them busy: the other goes 30 s after it was
-    // last busy, at 40 + 30, although by turns both would be younger.
+    // Two workers, ready at 30. One job a time from 40 on keeps one of them busy: the other goes 30 s after
+    // it was last busy, at 40 + 30, although by turns both would be younger.
     let log = jobs(&[(0.0, 10.0), (0.0, 10.0), (45.0, 5.0), (55.0, 5.0), (65.0, 5.0), (75.0, 5.0)]);
     let delayed_off = IdleTimeoutSpec::delayed_off(30.0);
     let (seen, _) = steps(&log, 30.0, IdleTimeout::new(delayed_off, 0.0), 400.0);

@@ -18,11 +18,13 @@ fn it_doubles_from_step_to_step_and_plans_the_lead_time_ahead() {
     let hundred = jobs(&[(10.0, 1e6); 100]);
     let mut pool = pool(&hundred, mixed(), 0.0);
     let mut kedastral = Kedastral::new(KedastralSpec { max: 1000, ..KedastralSpec::default() }, 0.0);
-    // Nothing yet: the minimum. From then on a plan has six steps, of which the first is what counts as current and
-    // the last is what KEDA is told. At 30 the jobs are there: 2 | 4, 8, 16, 32, 64, against 120 wanted.
+    // Nothing yet: the minimum. From then on a plan has six steps, of which the first is what counts as
+    // current and the last is what KEDA is told. At 30 the jobs are there: 2 | 4, 8, 16, 32, 64, against 120
+    // wanted.
     assert_eq!(told(&mut kedastral, 0.0, &mut pool), Some(1.0));
     assert_eq!(told(&mut kedastral, 30.0, &mut pool), Some(64.0));
-    // 4 | 8, 16, 32, 64, and then 128 at most. Points 0 and 100 make the hour's mean 50: 1.2 (0.8 x 100 + 0.2 x 50).
+    // 4 | 8, 16, 32, 64, and then 128 at most. Points 0 and 100 make the hour's mean 50: 1.2 (0.8 x 100 + 0.2
+    // x 50).
     assert_eq!(told(&mut kedastral, 60.0, &mut pool), Some(108.0));
     assert_eq!(told(&mut kedastral, 75.0, &mut pool), Some(108.0), "no forecast between");
 }

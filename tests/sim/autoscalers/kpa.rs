@@ -9,10 +9,11 @@ use super::{MAX, MONDAY, assert_same, days, jobs, mixed, pool, replay, steps};
 #[test]
 fn the_first_job_wakes_it_at_once_and_the_grace_period_keeps_the_last_worker() {
     let (seen, _) = steps(&jobs(&[(10.5, 20.0)]), 3.0, Kpa::new(KpaSpec::default(), 0.0), 300.0);
-    // One second of six with a job wants ceil(1/6 / 0.7) = 1. Five, at 14, want ceil(5/6 / 0.7) = 2: twice the ready
-    // worker, so that it panics, at 16 again, and no more once the second worker is ready at 17. Panic ends at the
-    // first tick more than 60 s after 16, at 78, where 15 seconds of 60 have the job: ceil(0.25 / 0.7) = 1. At 94
-    // the last second with the job has left the window: nobody is wanted. 30 s later the last worker goes.
+    // One second of six with a job wants ceil(1/6 / 0.7) = 1. Five, at 14, want ceil(5/6 / 0.7) = 2: twice
+    // the ready worker, so that it panics, at 16 again, and no more once the second worker is ready at 17.
+    // Panic ends at the first tick more than 60 s after 16, at 78, where 15 seconds of 60 have the job:
+    // ceil(0.25 / 0.7) = 1. At 94 the last second with the job has left the window: nobody is wanted. 30 s
+    // later the last worker goes.
     assert_eq!(seen, [(10.5, 1), (14.0, 2), (78.0, 1), (124.0, 0)]);
 }
 
