@@ -5,8 +5,8 @@
 use super::{EventKind, State, Worker, WorkerPool};
 
 impl WorkerPool {
-    /// Starts so many pods of Jobs. Each takes one job when it is ready and leaves when that is done; it
-    /// leaves at once where none waits.
+    /// Starts so many pods of Jobs. Each takes one job when it is ready and leaves when that is done; it leaves
+    /// at once where none waits.
     pub fn start_jobs(&mut self, pods: u32) {
         let before = self.replicas();
         for _ in 0..pods {
