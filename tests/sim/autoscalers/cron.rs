@@ -4,7 +4,6 @@ use foresail::sim::autoscaler::cron::{Cron, Window};
 use foresail::sim::autoscaler::{ByKeda, Demand, ListLength, Scaler};
 use foresail::sim::closed_loop::ClosedLoop;
 use foresail::sim::hpa::Behavior;
-use foresail::sim::job_log::JobLog;
 use foresail::sim::keda::{ScaledObject, ScaledObjectSpec};
 use foresail::sim::workers::WorkerPool;
 
@@ -84,7 +83,8 @@ fn resting_between_windows_makes_no_difference() {
     assert!(!windows.is_empty());
     let cron = || Cron::new(ListLength::waiting(1.0), windows.clone(), 0.0, MONDAY);
     // Few jobs, so that there is something to rest from.
-    for log in [log.clone(), JobLog::new(log.jobs().iter().step_by(400).copied().collect(), Vec::new())] {
+    let few: Vec<(f64, f64)> = log.jobs().iter().step_by(400).map(|job| (job.submit, job.run)).collect();
+    for log in [log.clone(), jobs(&few)] {
         let resting = replay(&log, ByKeda::new(ScaledObject::new(spec(), MONDAY, 0), cron()));
         let looking = replay(&log, ByKeda::new(ScaledObject::new(spec(), MONDAY, 0), Restless(cron())));
         assert_same(&log, &resting, &looking);

@@ -92,7 +92,8 @@ proptest! {
     #[test]
     fn at_the_peak_of_the_demand_nobody_waits_once_workers_are_ready((log, _) in logs()) {
         // A job that takes no time is no demand.
-        let log = JobLog::new(log.jobs().iter().filter(|job| job.run > 0.0).copied().collect(), Vec::new());
+        let some: Vec<(f64, f64)> = log.jobs().iter().map(|job| (job.submit, job.run)).collect();
+        let log = jobs(&some.into_iter().filter(|&(_, run)| run > 0.0).collect::<Vec<_>>());
         let demand = Demand::of(&log);
         let run = |autoscaler| {
             ClosedLoop { pool: pool(&log, StartDelay::Fixed(0.0), -1.0), autoscaler }.run(END)
