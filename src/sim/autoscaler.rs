@@ -4,7 +4,17 @@
 //! - [`foresail`]: Foresail's own core as such a scaler
 //! - [`list_length`]: KEDA's own list scaler
 //! - [`keda_setting`]: what an operator of KEDA would try with it
+//! - [`cron`]: the same with an expert's windows
+//! - [`kedastral`]: Kedastral's baseline, asked by KEDA
 //! - [`scaled_jobs`]: a ScaledJob, one pod a job
+//! - [`kpa`]: Knative's autoscaler
+//! - [`dask`]: Dask's adaptive deployments
+//! - [`idle_timeout`]: Parsl, `ParallelCluster`, DELAYEDOFF
+//! - [`fixed`]: always so many workers
+//! - [`clairvoyant`]: no policy but a bound, from a log known beforehand
+//!
+//! [`demand`] is what a log would keep busy with unlimited capacity. Each opponent's file says whom it follows and
+//! what was simplified; `docs/bench/policies.md` has them in one table.
 
 pub mod by_keda;
 
@@ -14,11 +24,37 @@ pub mod list_length;
 
 pub mod keda_setting;
 
+pub mod cron;
+
+pub mod kedastral;
+
 pub mod scaled_jobs;
 
+pub mod kpa;
+
+pub mod dask;
+
+pub mod idle_timeout;
+
+pub mod fixed;
+
+pub mod clairvoyant;
+
+pub mod demand;
+
+mod ticks;
+
 pub use by_keda::{ByKeda, Scaler};
+pub use clairvoyant::Clairvoyant;
+pub use cron::Cron;
+pub use dask::Dask;
+pub use demand::Demand;
+pub use fixed::Fixed;
 pub use foresail::Foresail;
+pub use idle_timeout::IdleTimeout;
 pub use keda_setting::KedaSetting;
+pub use kedastral::Kedastral;
+pub use kpa::Kpa;
 pub use list_length::ListLength;
 pub use scaled_jobs::ScaledJobs;
 

@@ -1,6 +1,7 @@
 //! The keys that stand in tables written by hand: each exists, and each that exists is there.
 
 use std::collections::BTreeSet;
+use std::fs;
 
 use foresail::{
     series::{Depth, Quality},
@@ -9,7 +10,7 @@ use foresail::{
 };
 use regex::Regex;
 
-use super::pages::{difference, page, pages, source};
+use super::pages::{difference, page, pages, root, source};
 
 /// Where the structs of the configuration's file stand.
 const CONFIGURATION: [&str; 3] = ["src/config.rs", "src/config/raw.rs", "src/config/source.rs"];
@@ -151,15 +152,15 @@ fn no_page_speaks_of_a_key_that_is_nowhere_in_the_code() {
 
 /// All of `src` and `tests`, presets included.
 fn all_code() -> String {
-    let mut folders = vec![super::pages::root().join("src"), super::pages::root().join("tests")];
+    let mut folders = vec![root().join("src"), root().join("tests")];
     let mut all = String::new();
     while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).unwrap() {
+        for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 folders.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs" || extension == "yaml") {
-                all.push_str(&std::fs::read_to_string(path).unwrap());
+                all.push_str(&fs::read_to_string(path).unwrap());
             }
         }
     }
@@ -209,4 +210,18 @@ fn field(text: &str) -> Option<String> {
 
 fn strings(list: &str) -> BTreeSet<String> {
     list.split('"').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+#[test]
+fn every_autoscaler_of_the_simulator_stands_in_the_table_of_policies() {
+    // Not a policy of its own.
+    let parts = ["by_keda", "demand", "ticks"];
+    let files = fs::read_dir(root().join("src/sim/autoscaler")).unwrap();
+    let stem = |path: std::path::PathBuf| path.file_stem().unwrap().to_str().unwrap().to_owned();
+    let mut in_code: BTreeSet<String> = files.map(|file| stem(file.unwrap().path())).collect();
+    for part in parts {
+        assert!(in_code.remove(part), "{part}");
+    }
+    let documented = page("docs/bench/policies.md").keys_after("policies");
+    assert_eq!(difference(&documented, &in_code), Vec::<String>::new());
 }

@@ -1,7 +1,25 @@
 //! Each autoscaler on small cases that were computed by hand, and all of them on the bundled log.
 
+#[path = "autoscalers/all.rs"]
+mod all;
+#[path = "autoscalers/clairvoyant.rs"]
+mod clairvoyant;
+#[path = "autoscalers/cron.rs"]
+mod cron;
+#[path = "autoscalers/dask.rs"]
+mod dask;
+#[path = "autoscalers/demand.rs"]
+mod demand;
+#[path = "autoscalers/idle_timeout.rs"]
+mod idle_timeout;
 #[path = "autoscalers/keda_setting.rs"]
 mod keda_setting;
+#[path = "autoscalers/kedastral.rs"]
+mod kedastral;
+#[path = "autoscalers/kpa.rs"]
+mod kpa;
+#[path = "autoscalers/properties.rs"]
+mod properties;
 #[path = "autoscalers/scaled_jobs.rs"]
 mod scaled_jobs;
 

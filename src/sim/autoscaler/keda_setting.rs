@@ -8,8 +8,8 @@ use super::{ByKeda, ListLength};
 use crate::sim::hpa::{Behavior, Policy, ScalingRules};
 use crate::sim::keda::{ScaledObject, ScaledObjectSpec};
 
-/// What an operator chooses for KEDA and a list scaler. [`Default`] is KEDA as people run it: one waiting job a
-/// worker, and all else as it comes.
+/// What an operator chooses for KEDA and a list scaler. [`Default`] is KEDA as people run it: one waiting job
+/// a worker, and all else as it comes.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KedaSetting {

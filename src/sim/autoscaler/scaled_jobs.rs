@@ -1,8 +1,8 @@
 //! A ScaledJob: KEDA creates one pod for one job, and takes none away.
 //!
-//! Follows KEDA 2.20 (`pkg/scaling/executor/scale_jobs.go`, by way of [`scaled_job`](crate::sim::scaled_job)).
-//! A pod that finds no job leaves at once. Simplified: a Job counts as pending exactly while its pod starts,
-//! pods do not fail, and finished Jobs are nobody's concern.
+//! Follows KEDA 2.20 (`pkg/scaling/executor/scale_jobs.go`, by way of
+//! [`scaled_job`](crate::sim::scaled_job)). A pod that finds no job leaves at once. Simplified: a Job counts
+//! as pending exactly while its pod starts, pods do not fail, and finished Jobs are nobody's concern.
 
 use super::Autoscaler;
 use crate::sim::scaled_job::{Jobs, ScaledJob, ScaledJobSpec, Strategy};
@@ -46,8 +46,8 @@ impl ScaledJobs {
         Self::new(spec, Length::Waiting, now)
     }
 
-    /// Foresail's `mode: jobs` as its documentation has it: polls every 5 s, and the length is the one that the
-    /// strategy expects. The newest sample counts as taken at the poll.
+    /// Foresail's `mode: jobs` as its documentation has it: polls every 5 s, and the length is the one that
+    /// the strategy expects. The newest sample counts as taken at the poll.
     pub fn foresail(strategy: Strategy, max: u32, now: f64) -> Self {
         let spec =
             ScaledJobSpec { strategy, max: Some(max), polling_interval: 5.0, ..ScaledJobSpec::default() };
@@ -92,6 +92,10 @@ impl Autoscaler for ScaledJobs {
         let pods = self.object.spec().jobs_to_create(seen.length as f64, 1.0, seen.length > 0, jobs);
         pool.start_jobs(pods);
         self.settled = (pods == 0).then_some(seen);
+    }
+
+    fn least(&self) -> u32 {
+        self.object.spec().min
     }
 }
 

@@ -21,7 +21,8 @@ fn accurate_starts_a_pod_for_every_waiting_job_at_the_next_poll() {
 
 #[test]
 fn the_default_strategy_with_a_list_length_takes_running_pods_for_those_of_waiting_jobs() {
-    // At 60, two wait and three run: nothing is created until the three are gone, at 135. The poll at 150 creates two.
+    // At 60, two wait and three run: nothing is created until the three are gone, at 135. The poll at 150
+    // creates two.
     let (seen, _) = steps(&jobs(&BURSTS), 5.0, ScaledJobs::keda(Strategy::Default, 100, 0.0), 400.0);
     assert_eq!(seen, [(30.0, 3), (135.0, 0), (150.0, 2), (255.0, 0)]);
 }
