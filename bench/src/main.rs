@@ -1,5 +1,6 @@
 //! The harness: what Foresail costs on this machine, and what its peers do.
 
+mod import;
 mod load;
 mod memory;
 mod sample;
@@ -42,6 +43,8 @@ enum Command {
     Tick(tick::Args),
     /// Resident memory of the serving process.
     Memory(memory::Args),
+    /// Job logs out of a Postgres, a Prometheus, a file or a load shape, as CSV.
+    Import(import::Args),
     /// Serves Foresail on an embedded source until standard input ends.
     #[command(hide = true)]
     ServeForesail,
@@ -59,6 +62,7 @@ fn main() -> anyhow::Result<()> {
         Command::Sample(args) => sample::run(&args)?.to_string(),
         Command::Tick(args) => tick::run(&args)?.to_string(),
         Command::Memory(args) => memory::run(&args)?.to_string(),
+        Command::Import(args) => return import::run(&args),
         Command::ServeForesail => return serve::foresail(),
         Command::ServeBare => return serve::bare(),
     };
