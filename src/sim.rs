@@ -13,6 +13,7 @@
 //! - [`keda`]: a ScaledObject: when KEDA visits, and what it does with the answers
 //! - [`scaled_job`]: a ScaledJob: how many Jobs KEDA creates
 //! - [`closed_loop`]: all of it on virtual time, for whoever answers synchronously
+//! - [`scenario`]: a load, a world, and the bounds of the outcome, as a file
 //! - [`timeline`]: what was recorded of a run on the real thing, for the models to agree with
 
 pub mod job_log;
@@ -32,5 +33,7 @@ pub mod keda;
 pub mod scaled_job;
 
 pub mod closed_loop;
+
+pub mod scenario;
 
 pub mod timeline;

@@ -12,6 +12,8 @@ mod keda;
 mod load;
 #[path = "sim/scaled_job.rs"]
 mod scaled_job;
+#[path = "sim/scenario.rs"]
+mod scenario;
 #[path = "sim/timeline.rs"]
 mod timeline;
 #[path = "sim/workers.rs"]
