@@ -26,8 +26,9 @@ pub fn time(text: &str) -> Option<f64> {
 
 /// A time that is written as a date.
 pub(super) fn date(text: &str) -> Option<f64> {
-    let civil = || DateTime::from_str(text).ok()?.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp());
-    let timestamp = civil().or_else(|| Timestamp::from_str(text).ok())?;
+    let civil = || Some(DateTime::from_str(text).ok()?.to_zoned(TimeZone::UTC).ok()?.timestamp());
+    // First with its offset: a civil time would be read without it.
+    let timestamp = Timestamp::from_str(text).ok().or_else(civil)?;
     Some(timestamp.as_duration().as_secs_f64()).filter(|seconds| (0.0..=LATEST).contains(seconds))
 }
 
@@ -110,7 +111,8 @@ mod tests {
             (847.0, "14m 7s"),
             (3599.9, "1h"),
             (47_825.0, "13h 17m"),
-            (86_399.0, "1d"),
+            (86_399.0, "24h"),
+            (86_400.0, "1d"),
             (200_000.0, "2d 8h"),
         ] {
             assert_eq!(shown_duration(seconds), shown, "{seconds}");
