@@ -26,8 +26,8 @@ pub fn time(text: &str) -> Option<f64> {
 
 /// A time that is written as a date.
 pub(super) fn date(text: &str) -> Option<f64> {
-    let civil = || Some(DateTime::from_str(text).ok()?.to_zoned(TimeZone::UTC).ok()?.timestamp());
-    // First with its offset: a civil time would be read without it.
+    let civil = || DateTime::from_str(text).ok()?.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp());
+    // A date with an offset would be read as a civil one, too, and lose it.
     let timestamp = Timestamp::from_str(text).ok().or_else(civil)?;
     Some(timestamp.as_duration().as_secs_f64()).filter(|seconds| (0.0..=LATEST).contains(seconds))
 }
@@ -61,6 +61,12 @@ pub(super) fn shown_duration(seconds: f64) -> String {
     };
     let whole = (seconds / smaller).round();
     let per_unit = unit / smaller;
+    // What rounds up to the next larger unit is shown in that one.
+    if let Some(larger) = largest.checked_sub(1)
+        && whole * smaller >= UNITS[larger].0
+    {
+        return shown_duration(whole * smaller);
+    }
     let (large, rest) = ((whole / per_unit).floor(), whole % per_unit);
     if rest < 1.0 { format!("{large:.0}{name}") } else { format!("{large:.0}{name} {rest:.0}{smaller_name}") }
 }
@@ -111,8 +117,7 @@ mod tests {
             (847.0, "14m 7s"),
             (3599.9, "1h"),
             (47_825.0, "13h 17m"),
-            (86_399.0, "24h"),
-            (86_400.0, "1d"),
+            (86_399.0, "1d"),
             (200_000.0, "2d 8h"),
         ] {
             assert_eq!(shown_duration(seconds), shown, "{seconds}");
