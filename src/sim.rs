@@ -19,6 +19,7 @@
 //! - [`closed_loop`]: workers and an autoscaler on virtual time
 //! - [`outcome`]: the measures of a run
 //! - [`world`]: a log, played in a world by an autoscaler, and what it came to
+//! - [`scenario`]: a load, a world, and the bounds of the outcome, as a file
 //! - [`timeline`]: what was recorded of a run on the real thing, for the models to agree with
 
 pub mod job_log;
@@ -53,6 +54,7 @@ pub mod closed_loop;
 
 pub mod outcome;
 
+pub mod scenario;
 pub mod world;
 
 pub mod timeline;

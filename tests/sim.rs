@@ -24,6 +24,8 @@ mod queueing;
 mod replica_set;
 #[path = "sim/scaled_job.rs"]
 mod scaled_job;
+#[path = "sim/scenario.rs"]
+mod scenario;
 #[path = "sim/timeline.rs"]
 mod timeline;
 #[path = "sim/workers.rs"]

@@ -3,6 +3,7 @@
 mod contender;
 mod field;
 mod judge;
+mod others;
 mod play;
 mod report;
 mod stats;
@@ -11,6 +12,7 @@ use std::{fmt::Display, fs, path::PathBuf};
 
 use anyhow::{Context as _, ensure};
 use clap::Parser;
+use foresail::sim::job_log::Transform;
 
 use self::{
     field::Field,
@@ -21,10 +23,12 @@ use self::{
 /// What is to be compared.
 #[derive(Debug, Parser)]
 pub(crate) struct Args {
-    /// A job log: SWF, or CSV with the usual columns, gzipped or not; several may be given. Steps that cut or
-    /// scale it follow after colons: `hpc2n.swf.gz:window=10..50:cap=4h`.
-    #[arg(long = "log", required = true, value_name = "FILE[:STEP...]")]
-    logs: Vec<String>,
+    /// A job log: SWF, or CSV with the usual columns, gzipped or not; several may be given.
+    #[arg(long = "log", required = true, value_name = "FILE")]
+    logs: Vec<PathBuf>,
+    /// Change the logs before they are played; may be given several times (docs/bench/logs.md).
+    #[arg(long = "cut", value_name = "TRANSFORM")]
+    cuts: Vec<Transform>,
     /// Days of each log that are played: those with the most jobs; 0 for all.
     #[arg(long, default_value_t = 40)]
     days: u32,
@@ -58,7 +62,7 @@ pub(crate) struct Args {
 /// Where a log or a policy cannot be read, or a file not be written.
 pub(crate) fn run(args: &Args) -> anyhow::Result<impl Display + use<>> {
     ensure!(args.worth.is_finite() && args.worth >= 0.0, "--worth is a number, 0 or more");
-    let cases = Case::all(&args.logs, args.days, args.warm_up, &args.worlds)?;
+    let cases = Case::all(&args.logs, &args.cuts, args.days, args.warm_up, &args.worlds)?;
     let contenders = args.field.contenders(&args.policies, args.worlds.max)?;
     let played = Played::all(cases, contenders, !args.no_progress);
     if let Some(path) = &args.json {

@@ -8,21 +8,27 @@ use foresail::sim::job_log::{JobLog, Transform};
 /// Seconds of a day.
 const DAY: f64 = 86_400.0;
 
-/// Reads `FILE[:STEP...]`: the log's name, and what the steps make of it. Jobs without a run time are left out:
-/// nobody has to work for them.
+/// Reads a log from a file of any format.
 ///
 /// # Errors
-/// Where the file cannot be read, is no log, or a step is none or cannot be done.
-pub(crate) fn read(text: &str) -> anyhow::Result<(String, JobLog)> {
-    let mut parts = text.split(':');
-    let file = parts.next().unwrap_or_default();
-    let steps = parts.map(str::parse).collect::<Result<Vec<Transform>, _>>()?;
-    let reader = File::open(file).with_context(|| format!("cannot read {file}"))?;
-    let log = JobLog::read(file, reader).with_context(|| file.to_owned())?;
-    let log = Transform::WithRun.apply(&log).with_context(|| file.to_owned())?;
-    let log = Transform::apply_all(&steps, log).with_context(|| file.to_owned())?;
-    ensure!(!log.jobs().is_empty(), "{text}: no job is left");
-    let name = Path::new(file).file_name().unwrap_or_default().to_string_lossy();
+/// Where the file cannot be read or is no log.
+pub(crate) fn read(path: &Path) -> anyhow::Result<JobLog> {
+    let shown = path.display();
+    let file = File::open(path).with_context(|| format!("cannot open {shown}"))?;
+    JobLog::read(&path.to_string_lossy(), file).with_context(|| shown.to_string())
+}
+
+/// Reads a log that is to be played: its name, and what the transforms make of it. Jobs without a run time are left
+/// out: nobody has to work for them.
+///
+/// # Errors
+/// As [`read`], and where a transform cannot be done or no job is left.
+pub(crate) fn read_to_play(path: &Path, cuts: &[Transform]) -> anyhow::Result<(String, JobLog)> {
+    let shown = || path.display().to_string();
+    let steps = [&Transform::WithRun].into_iter().chain(cuts);
+    let log = Transform::apply_all(steps, read(path)?).with_context(shown)?;
+    ensure!(!log.jobs().is_empty(), "{}: no job is left", shown());
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
     let name = name.split('.').next().unwrap_or_default().to_owned();
     Ok((name, log))
 }
@@ -77,8 +83,7 @@ mod tests {
 
     #[test]
     fn what_is_wrong_with_a_log_is_said() {
-        let said = |text: &str| format!("{:#}", read(text).expect_err("it is wrong"));
-        assert!(said("nowhere.swf").starts_with("cannot read nowhere.swf: "));
-        assert!(said("nowhere.swf:bogus=1").contains("`bogus=1` is no transform"), "{}", said("x:bogus=1"));
+        let said = format!("{:#}", read(Path::new("nowhere.swf")).expect_err("it is not there"));
+        assert!(said.starts_with("cannot open nowhere.swf: "), "{said}");
     }
 }

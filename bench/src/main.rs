@@ -1,6 +1,7 @@
 //! The harness: what Foresail costs on this machine, and what its peers do.
 
 mod compare;
+mod import;
 mod load;
 mod memory;
 mod sample;
@@ -46,6 +47,8 @@ enum Command {
     Memory(memory::Args),
     /// What Foresail would have done on real job logs, beside KEDA and others.
     Compare(compare::Args),
+    /// Job logs out of a Postgres, a Prometheus, a file or a load shape, as CSV.
+    Import(import::Args),
     /// Serves Foresail on an embedded source until standard input ends.
     #[command(hide = true)]
     ServeForesail,
@@ -64,6 +67,7 @@ fn main() -> anyhow::Result<()> {
         Command::Tick(args) => tick::run(&args)?.to_string(),
         Command::Memory(args) => memory::run(&args)?.to_string(),
         Command::Compare(args) => compare::run(&args)?.to_string(),
+        Command::Import(args) => return import::run(&args),
         Command::ServeForesail => return serve::foresail(),
         Command::ServeBare => return serve::bare(),
     };

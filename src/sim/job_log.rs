@@ -30,10 +30,10 @@ pub use self::{
     error::JobLogError,
     release::Releases,
     summary::Summary,
+    text::{duration, time},
     transform::{Bound, ThinBy, Transform, TransformError, Unit, Window},
     workflow::{Placement, Workflows},
 };
-pub(super) use text::{duration, time};
 
 /// One job of a log: 48 bytes, since logs have hundreds of thousands.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -15,6 +15,7 @@ use rand_pcg::Pcg64Mcg;
 
 use super::job_log::{Job, JobLog, JobLogBuilder, Pushed};
 
+pub(super) use self::raw::Scalar;
 pub use self::{raw::LoadError, run::RunLaw};
 
 /// What is submitted over a span of time.

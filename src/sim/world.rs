@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::autoscaler::Autoscaler;
 use super::closed_loop::ClosedLoop;
-use super::job_log::JobLog;
+use super::job_log::{JobLog, Transform};
 use super::nodes::NodeSummary;
 use super::outcome::{Elasticity, Slowdown, Steps, Waits};
 use super::workers::{PoolSpec, WorkerPool, WorkerSeconds};
@@ -110,8 +110,12 @@ impl World {
 impl<'a> Stage<'a> {
     /// Puts a log into a world.
     pub fn new(world: &'a World, log: &'a JobLog) -> Self {
-        let jobs = log.jobs().iter().map(|job| (job.submit, job.run));
-        Self { world, log, demand: Steps::demand(jobs, world.pool.slots.get()) }
+        let demand = |log: &JobLog| {
+            Steps::demand(log.jobs().iter().map(|job| (job.submit, job.run)), world.pool.slots.get())
+        };
+        // A job that waits for others is in demand when those would have ended.
+        let released = log.has_parents().then(|| Transform::Released.apply(log).ok()).flatten();
+        Self { world, log, demand: demand(released.as_ref().unwrap_or(log)) }
     }
 
     /// The world.

@@ -40,6 +40,9 @@ const EVERYTHING: &str = "
 ";
 
 proptest! {
+    // Each draws thousands of jobs.
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
     #[test]
     fn a_load_is_sorted_repeats_by_seed_and_keeps_its_silence(seed in any::<u64>()) {
         let load = load("2d", EVERYTHING);

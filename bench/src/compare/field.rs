@@ -5,14 +5,17 @@ use std::{fs, path::PathBuf};
 use anyhow::Context as _;
 use foresail::{config::policy::PolicyConfig, sim::autoscaler::KedaSetting, sizing::Policy};
 
-use super::contender::{Contender, Role};
+use super::{
+    contender::{Contender, Role},
+    others,
+};
 
 /// How many take part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Field {
     /// Foresail, and KEDA as people run it.
     Small,
-    /// Also every other rule, the bounds, and some 250 settings of KEDA, of which the best are shown.
+    /// Also every other rule, the bounds, and some 270 settings of KEDA, of which the best are shown.
     All,
 }
 
@@ -37,6 +40,8 @@ impl Field {
                     .into_iter()
                     .map(|setting| keda(format!("KEDA {setting}"), Role::KedaSetting, setting, max)),
             );
+            all.extend(others::rules(max));
+            all.extend(others::bounds(max));
         }
         Ok(all)
     }

@@ -1,11 +1,14 @@
 //! Every log in every world by every contender.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::{
+    path::PathBuf,
+    sync::atomic::{AtomicUsize, Ordering},
+};
 
 use foresail::{
     config::text,
     sim::{
-        job_log::JobLog,
+        job_log::{JobLog, Transform},
         nodes::{NodePoolSpec, NodeType, Placement, Resources},
         start_delay::{Span, StartDelay},
         workers::PoolSpec,
@@ -69,14 +72,15 @@ const DAY: f64 = 86_400.0;
 
 impl Case {
     pub(crate) fn all(
-        files: &[String],
+        files: &[PathBuf],
+        cuts: &[Transform],
         days: u32,
         warm_up: u32,
         worlds: &Worlds,
     ) -> anyhow::Result<Vec<Self>> {
         let mut cases = Vec::new();
         for file in files {
-            let (name, log) = logs::read(file)?;
+            let (name, log) = logs::read_to_play(file, cuts)?;
             let log = if days == 0 { log } else { logs::busiest(&log, days) };
             for &median in &worlds.median {
                 let jobs = logs::with_median(&log, median)?;

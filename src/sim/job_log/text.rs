@@ -20,7 +20,7 @@ pub(super) fn milliseconds(text: &str) -> Option<f64> {
 
 /// A time: Unix seconds, or a date, with a clock or without (`2017-10-09`, `2017-10-09 01:34:10`,
 /// `2017-10-09T01:34:10.5Z`, `2017-10-09 01:34:10+02`). Without an offset it is taken as UTC.
-pub(in crate::sim) fn time(text: &str) -> Option<f64> {
+pub fn time(text: &str) -> Option<f64> {
     seconds(text).or_else(|| date(text))
 }
 
@@ -41,14 +41,14 @@ pub(super) fn shown_date(time: f64) -> String {
 }
 
 /// A duration in seconds: `90`, `90s`, `2m`, `1h 30m`, `7d`.
-pub(in crate::sim) fn duration(text: &str) -> Option<f64> {
+pub fn duration(text: &str) -> Option<f64> {
     let in_units =
         || Span::from_str(text).ok()?.total((Unit::Second, SpanRelativeTo::days_are_24_hours())).ok();
     text.parse().ok().or_else(in_units).filter(|seconds| (0.0..=LATEST).contains(seconds))
 }
 
 /// A duration in its two largest units: `14m 7s`, `13h 17m`, `0.3s`.
-pub(in crate::sim) fn shown_duration(seconds: f64) -> String {
+pub(super) fn shown_duration(seconds: f64) -> String {
     const UNITS: [(f64, &str); 4] = [(86_400.0, "d"), (3600.0, "h"), (60.0, "m"), (1.0, "s")];
     if seconds < 9.95 {
         let tenths = (seconds * 10.0).round() / 10.0;

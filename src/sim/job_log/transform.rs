@@ -12,6 +12,9 @@ use super::{Job, JobLog, JobLogBuilder, build::Pushed};
 /// Seconds of a day.
 const DAY: f64 = 86_400.0;
 
+/// Tasks that an expansion may make, those that wait counted once more for each that they wait for.
+const MOST_TASKS: u64 = 50_000_000;
+
 /// One step from a log to another. How it is written as text (`FromStr`, `Display`) stands in brackets.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Transform {
@@ -119,6 +122,16 @@ pub enum TransformError {
         /// As text.
         transform: String,
     },
+    /// An expansion would not fit into memory.
+    #[error(
+        "{transform} makes {tasks} tasks, more than {MOST_TASKS}; give a cap (tasks=cpus/64), or cut the log first"
+    )]
+    TooMany {
+        /// As text.
+        transform: String,
+        /// Tasks, and pairs of tasks of which one waits for the other.
+        tasks: u64,
+    },
     /// All jobs are gone.
     #[error("{transform} leaves no job of {log}")]
     NothingLeft {
@@ -157,7 +170,13 @@ impl Transform {
                 log.filter(|_, _| rng.random_range(0..one_in.get()) == 0)
             }
             Self::ScaleTime(factor) => scale_time(log, *factor),
-            Self::Expand { unit, cap } => expand(log, *unit, *cap),
+            Self::Expand { unit, cap } => {
+                let tasks = task_count(log, *unit, *cap);
+                if tasks > MOST_TASKS {
+                    return Err(TransformError::TooMany { transform: self.to_string(), tasks });
+                }
+                expand(log, *unit, *cap)
+            }
             Self::Queues(names) => {
                 log.filter(|_, job| job.queue.is_some_and(|queue| named(names, log.queue(queue))))
             }
@@ -198,6 +217,17 @@ impl Window {
 
     fn has_date(self) -> bool {
         [self.from, self.to].iter().any(|bound| matches!(bound, Some(Bound::Date(_))))
+    }
+}
+
+impl Unit {
+    /// How many tasks a job becomes.
+    fn tasks(self, job: &Job, cap: Option<NonZeroU32>) -> NonZeroU32 {
+        let of = match self {
+            Self::Cpus => job.cpus,
+            Self::Gpus => job.gpus,
+        };
+        of.map_or(NonZeroU32::MIN, |count| cap.map_or(count, |cap| count.min(cap)))
     }
 }
 
@@ -261,15 +291,21 @@ fn scale_time(log: &JobLog, factor: f64) -> JobLog {
     log.map(|job| Job { submit: start + (job.submit - start) * factor, ..with_run(job, |run| run * factor) })
 }
 
+/// Tasks, and pairs of tasks of which one waits for the other.
+fn task_count(log: &JobLog, unit: Unit, cap: Option<NonZeroU32>) -> u64 {
+    let tasks = |job: usize| u64::from(unit.tasks(&log.jobs()[job], cap).get());
+    let of_a_job = |job: usize| {
+        let parents: u64 = log.parents(job).iter().map(|&parent| tasks(parent as usize)).sum();
+        tasks(job).saturating_mul(1 + parents)
+    };
+    (0..log.jobs().len()).map(of_a_job).fold(0, u64::saturating_add)
+}
+
 fn expand(log: &JobLog, unit: Unit, cap: Option<NonZeroU32>) -> JobLog {
     let mut builder = JobLogBuilder::like(log);
     let mut arrays: Vec<Vec<Pushed>> = Vec::with_capacity(log.jobs().len());
     for (at, job) in log.jobs().iter().enumerate() {
-        let of = match unit {
-            Unit::Cpus => job.cpus,
-            Unit::Gpus => job.gpus,
-        };
-        let tasks = of.map_or(NonZeroU32::MIN, |count| cap.map_or(count, |cap| count.min(cap)));
+        let tasks = unit.tasks(job, cap);
         let share = |count: NonZeroU32| count.get().div_ceil(tasks.get());
         let task = Job {
             cpus: job.cpus.map(share).and_then(NonZeroU32::new),

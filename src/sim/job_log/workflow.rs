@@ -37,7 +37,7 @@ pub enum Placement {
     Poisson {
         /// When it begins, Unix seconds.
         from: f64,
-        /// When it ends, Unix seconds.
+        /// When it ends, Unix seconds; without an end there are none.
         to: f64,
         /// Mean seconds from one to the next, above 0.
         mean_gap: f64,
@@ -150,17 +150,13 @@ impl Placement {
             Self::At(ref instants) => instants.clone(),
             Self::Every { first, gap } => (0..workflows).map(|at| first + gap * at as f64).collect(),
             Self::Poisson { from, to, mean_gap, seed } => {
-                let mut rng = Pcg64Mcg::seed_from_u64(seed);
-                let mut instants = Vec::new();
-                let mut now = from;
-                loop {
-                    let gap: f64 = Exp1.sample(&mut rng);
-                    now += gap * mean_gap;
-                    if now.partial_cmp(&to).is_none_or(std::cmp::Ordering::is_ge) {
-                        return instants;
-                    }
-                    instants.push(now);
-                }
+                let next = |now: &mut f64, gap: f64| {
+                    *now += gap * mean_gap;
+                    (*now < to).then_some(*now)
+                };
+                let ends = to.is_finite() && mean_gap > 0.0;
+                let gaps = Exp1.sample_iter(Pcg64Mcg::seed_from_u64(seed));
+                if ends { gaps.scan(from, next).collect() } else { Vec::new() }
             }
         }
     }

@@ -39,7 +39,7 @@ pub(super) struct RawLoad {
 /// A number, or text that says one.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
-enum Scalar {
+pub(in crate::sim) enum Scalar {
     Number(f64),
     Text(String),
 }
@@ -300,7 +300,7 @@ impl RawRun {
 }
 
 impl Scalar {
-    fn text(&self) -> String {
+    pub(in crate::sim) fn text(&self) -> String {
         match self {
             Self::Number(number) => number.to_string(),
             Self::Text(text) => text.trim().to_owned(),

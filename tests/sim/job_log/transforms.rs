@@ -180,6 +180,11 @@ fn what_cannot_be_done_is_said() {
         said("queue=batch", &undated),
         "queue=batch leaves no job of 2 jobs in 9s; run time: median 5s, p95 5s; at most 2 jobs an hour"
     );
+    let wide = JobLog::from_swf("1 0 -1 5 4000000000\n".as_bytes()).unwrap();
+    assert_eq!(
+        said("tasks=cpus", &wide),
+        "tasks=cpus makes 4000000000 tasks, more than 50000000; give a cap (tasks=cpus/64), or cut the log first"
+    );
     for text in [
         "",
         "median",

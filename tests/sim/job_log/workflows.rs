@@ -105,6 +105,8 @@ fn an_error_names_the_line() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
     #[test]
     fn a_poisson_placement_has_its_rate_and_repeats_by_seed(seed in any::<u64>()) {
         let placement = Placement::Poisson { from: 1000.0, to: 401_000.0, mean_gap: 200.0, seed };
