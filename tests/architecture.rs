@@ -51,13 +51,15 @@ const SHELL: [(&str, &[&str]); 16] = [
 
 /// Crates that the core may use, and those that its simulator may use besides.
 const CORE_CRATES: [&str; 5] = ["std", "core", "alloc", "serde", "thiserror"];
-const SIM_CRATES: [&str; 3] = ["flate2", "rand", "rand_pcg"];
+const SIM_CRATES: [&str; 6] = ["csv", "flate2", "jiff", "rand", "rand_distr", "rand_pcg"];
 
 /// Tools that attributes name, as in `#[expect(clippy::float_cmp, ...)]`.
 const TOOLS: [&str; 2] = ["clippy", "rustfmt"];
 
-/// What of std is a clock, I/O or a global.
-const IMPURE: [&str; 14] = [
+/// What is a clock, I/O or a global, of std and of crates that the core may use.
+const IMPURE: [&str; 16] = [
+    "jiff::Timestamp::now",
+    "jiff::Zoned::now",
     "std::env",
     "std::fs",
     "std::net",

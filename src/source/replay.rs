@@ -82,8 +82,8 @@ mod tests {
 
     #[tokio::test]
     async fn it_tells_what_a_store_would_and_counts_jobs_of_workers_that_were_told_to_go() {
-        let job = Job { submit: 1.0, run: 600.0, cpus: None, gpus: None, owner: None };
-        let log = JobLog::new(vec![job; 3], Vec::new());
+        let job = Job::new(1.0, 600.0);
+        let log = JobLog::new(vec![job; 3]);
         let mut pool = WorkerPool::new(&log, Removal::Drain, StartDelay::Fixed(2.0), 1, 0.0);
         pool.scale_to(2);
         pool.advance(11.0);

@@ -41,7 +41,7 @@ pub(crate) fn source(path: &str) -> String {
 /// Every page, in the order of their paths.
 pub(crate) fn pages() -> Vec<Page> {
     let mut paths = Vec::new();
-    for folder in ["", "docs", "examples", "charts/foresail"] {
+    for folder in ["", "docs", "docs/bench", "examples", "charts/foresail"] {
         for entry in fs::read_dir(root().join(folder)).unwrap() {
             let path = Path::new(folder).join(entry.unwrap().file_name());
             if path.extension().is_some_and(|extension| extension == "md") {

@@ -81,8 +81,8 @@ fn counting_jobs_in_flight_shortens_the_waits_of_plain_keda() {
 #[test]
 fn plain_keda_kills_jobs_that_it_does_not_see() {
     let jobs = [(10.0, 3000.0)];
-    let job = |(submit, run)| Job { submit: MONDAY + submit, run, cpus: None, gpus: None, owner: None };
-    let log = JobLog::new(jobs.map(job).to_vec(), Vec::new());
+    let job = |(submit, run)| Job::new(MONDAY + submit, run);
+    let log = JobLog::new(jobs.map(job).to_vec());
     let killed = plain_keda(&log, Removal::Kill);
     assert_eq!(killed.completed, 0, "the cooldown ends before the job does, again and again");
     assert!(killed.requeued > 1000, "{killed:#?}");
@@ -91,8 +91,8 @@ fn plain_keda_kills_jobs_that_it_does_not_see() {
 
 #[test]
 fn seven_workers_come_in_three_steps_with_the_defaults_and_in_two_with_the_behavior() {
-    let jobs = [Job { submit: 1.0, run: 600.0, cpus: None, gpus: None, owner: None }; 7];
-    let log = JobLog::new(jobs.to_vec(), Vec::new());
+    let jobs = [Job::new(1.0, 600.0); 7];
+    let log = JobLog::new(jobs.to_vec());
     for (behavior, steps) in [
         (None, vec![(1.0, 1), (15.0, 4), (30.0, 7)]),
         (Some(Behavior::foresail()), vec![(1.0, 1), (15.0, 7)]),

@@ -1,12 +1,26 @@
-//! Job logs: the bundled one, and what is wrong with bad ones.
+//! Job logs: readers, transforms, the real logs where they are at hand.
 
-use foresail::sim::job_log::{Columns, JobLog};
+#![allow(clippy::unwrap_used, reason = "what cannot be unwrapped is a failed test")]
 
-const COLUMNS: Columns<'static> =
-    Columns { submit: "at", run: "seconds", cpus: Some("cpus"), gpus: None, owner: Some("user") };
+#[path = "job_log/csv.rs"]
+mod csv;
+#[path = "job_log/public_logs.rs"]
+mod public_logs;
+#[path = "job_log/random_bytes.rs"]
+mod random_bytes;
+#[path = "job_log/swf.rs"]
+mod swf;
+#[path = "job_log/transforms.rs"]
+mod transforms;
+#[path = "job_log/workflows.rs"]
+mod workflows;
 
-fn error(text: &str) -> String {
-    JobLog::from_csv(text.as_bytes(), &COLUMNS).expect_err("the log is bad").to_string()
+use foresail::sim::job_log::{Job, JobLog};
+
+/// A job in few words: submission, run time, cpus, owner.
+fn row(log: &JobLog, job: &Job) -> (String, String, Option<u32>, String) {
+    let owner = job.owner.map_or("", |owner| log.owner(owner)).to_owned();
+    (job.submit.to_string(), job.run.to_string(), job.cpus.map(std::num::NonZero::get), owner)
 }
 
 #[test]
@@ -14,12 +28,25 @@ fn the_bundled_log_is_a_week_of_10_465_jobs() {
     let log = JobLog::bundled().unwrap();
     assert_eq!(log.jobs().len(), 10_465);
     let (first, last) = (log.jobs()[0], log.jobs()[10_464]);
-    assert_eq!((first.submit.to_string(), first.run.to_string()), ("1507512850".into(), "5672".into()));
-    assert_eq!(first.gpus, Some(1));
-    assert_eq!(log.owner(first.owner.unwrap()), Some("6214e9"));
-    assert_eq!((last.submit.to_string(), last.gpus), ("1508110481".into(), Some(4)));
+    assert_eq!(row(&log, &first), ("1507512850".into(), "5672".into(), None, "6214e9".into()));
+    assert_eq!(first.gpus.unwrap().get(), 1);
+    assert_eq!((last.submit.to_string(), last.gpus.unwrap().get()), ("1508110481".into(), 4));
     assert!(log.jobs().is_sorted_by(|a, b| a.submit <= b.submit));
     assert_eq!(log.median_run().unwrap().to_string(), "2600");
+}
+
+#[test]
+fn a_log_is_described_in_one_line() {
+    assert_eq!(
+        JobLog::bundled().unwrap().to_string(),
+        "10,465 jobs of 5 owners in 6d 22h (2017-10-09 to 2017-10-15); run time: median 43m 20s, p95 2h 43m; \
+         at most 410 jobs an hour, 93 % in bursts"
+    );
+    assert_eq!(
+        JobLog::new(vec![Job::new(0.0, 0.0)]).to_string(),
+        "1 job in 0s (1970-01-01 to 1970-01-01); run time: median 0s, p95 0s; at most 1 job an hour; 1 without run time"
+    );
+    assert_eq!(JobLog::default().to_string(), "no jobs");
 }
 
 #[test]
@@ -33,64 +60,6 @@ fn run_times_are_scaled_to_a_median_and_then_cut() {
 }
 
 #[test]
-fn a_window_takes_its_start_and_leaves_its_end() {
-    let log = JobLog::from_csv("at,seconds,cpus,user\n10,1,1,a\n20,1,1,b\n30,1,1,c\n".as_bytes(), &COLUMNS);
-    let window = log.unwrap().window(10.0, 30.0);
-    let owners: Vec<_> = window.jobs().iter().map(|job| window.owner(job.owner.unwrap()).unwrap()).collect();
-    assert_eq!(owners, ["a", "b"]);
-}
-
-#[test]
-fn columns_are_found_by_name_and_jobs_are_sorted_by_submission() {
-    let text =
-        "user,more,seconds,cpus,at\r\nzoe,x,1.5,8,2017-10-09 00:00:01\r\n\r\nann,x,0,2,1507507200.25\r\n";
-    let log = JobLog::from_csv(text.as_bytes(), &COLUMNS).unwrap();
-    let seen: Vec<_> = log
-        .jobs()
-        .iter()
-        .map(|job| {
-            (job.submit.to_string(), job.run.to_string(), job.cpus, job.owner.and_then(|o| log.owner(o)))
-        })
-        .collect();
-    assert_eq!(
-        seen,
-        [
-            ("1507507200.25".into(), "0".into(), Some(2), Some("ann")),
-            ("1507507201".into(), "1.5".into(), Some(8), Some("zoe")),
-        ]
-    );
-    assert!(log.jobs().iter().all(|job| job.gpus.is_none()));
-}
-
-#[test]
-fn an_error_names_line_and_column_and_says_what_was_expected() {
-    for (text, message) in [
-        ("", "line 1: there is no column `at`; the columns are: "),
-        ("at,seconds,user\n", "line 1: there is no column `cpus`; the columns are: at, seconds, user"),
-        (
-            "at,seconds,cpus,user\n1,2,3,a\n5,-1,1,a\n",
-            "line 3, column `seconds`: `-1` is not a run time in seconds, 0 or more",
-        ),
-        (
-            "at,seconds,cpus,user\n1,NaN,3,a\n",
-            "line 2, column `seconds`: `NaN` is not a run time in seconds, 0 or more",
-        ),
-        (
-            "at,seconds,cpus,user\n2017-02-30 00:00:00,2,3,a\n",
-            "line 2, column `at`: `2017-02-30 00:00:00` is not a time (Unix seconds or YYYY-MM-DD hh:mm:ss)",
-        ),
-        (
-            "at,seconds,cpus,user\n1,2,1.5,a\n",
-            "line 2, column `cpus`: `1.5` is not a whole number, 0 or more",
-        ),
-        ("at,seconds,cpus,user\n1,2\n", "line 2, column `cpus`: the line has only 2 fields"),
-    ] {
-        assert_eq!(error(text), message, "{text:?}");
-    }
-}
-
-#[test]
-fn a_file_that_is_no_gzip_is_an_error() {
-    let error = JobLog::from_csv_gz("at,seconds\n".as_bytes(), &COLUMNS).unwrap_err().to_string();
-    assert!(error.starts_with("line 1: cannot read the job log: "), "{error}");
+fn a_job_is_small_since_logs_have_hundreds_of_thousands() {
+    assert_eq!(size_of::<Job>(), 48);
 }

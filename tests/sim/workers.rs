@@ -5,8 +5,8 @@ use foresail::sim::workers::{Removal, Span, StartDelay, WorkerPool};
 use proptest::prelude::*;
 
 fn log(jobs: &[(f64, f64)]) -> JobLog {
-    let job = |&(submit, run): &(f64, f64)| Job { submit, run, cpus: None, gpus: None, owner: None };
-    JobLog::new(jobs.iter().map(job).collect(), Vec::new())
+    let job = |&(submit, run): &(f64, f64)| Job::new(submit, run);
+    JobLog::new(jobs.iter().map(job).collect())
 }
 
 fn pool(jobs: &[(f64, f64)], removal: Removal) -> WorkerPool {
