@@ -6,7 +6,7 @@ mod onset;
 use serde::{Deserialize, Serialize};
 
 use entry::{Entry, Period};
-use onset::{Burst, Tracker};
+use onset::{Burst, SIZES, Tracker, class};
 
 use super::predictive::DueBurst;
 use super::rates::Rates;
@@ -14,9 +14,6 @@ use super::rates::Rates;
 /// Bursts remembered of each hour, and of each day.
 const HOURLY: usize = 4;
 const DAILY: usize = 12;
-
-/// Chances at which the grades of evidence begin.
-const GRADES: [f64; 4] = [0.0, 0.3, 0.6, 0.8];
 
 /// Recurrences after which the gate's own record counts half.
 const HALF_LIFE: f64 = 40.0;
@@ -40,16 +37,17 @@ const EXPLAINED: f64 = 0.5;
 ///
 /// A fixed number of candidates, the least likely one making room for the newest (after Space-Saving, Metwally et al.
 /// 2005, with the chance to recur in place of a count). Each keeps when it comes, how exactly, how large it is, and
-/// on which weekdays it came or stayed away; its chance is that record with a prior, times how well candidates with as
-/// much evidence did on this queue. So on a queue without recurrence every candidate is soon worth next to nothing.
+/// on which weekdays it came or stayed away. Its chance is that record with a prior, less the chance that a burst as
+/// large comes at that time by coincidence, times how well candidates of its size kept what their chances promised on
+/// this queue; below 0.3 it says nothing. So a queue without recurrence is forecast as if there were no calendar.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Calendar {
     hourly: [Entry; HOURLY],
     daily: [Entry; DAILY],
     tracker: Tracker,
-    /// Forecast and real recurrences by grade of evidence, decayed.
-    forecast: [f32; GRADES.len()],
-    recurred: [f32; GRADES.len()],
+    /// Forecast and real recurrences by size, decayed.
+    forecast: [f32; SIZES.len()],
+    recurred: [f32; SIZES.len()],
     /// No candidate changes before this time unless a burst begins.
     quiet_until: f64,
     /// No candidate is due before this time.
@@ -64,8 +62,8 @@ impl Default for Calendar {
             hourly: [Entry::default(); HOURLY],
             daily: [Entry::default(); DAILY],
             tracker: Tracker::default(),
-            forecast: [0.0; GRADES.len()],
-            recurred: [0.0; GRADES.len()],
+            forecast: [0.0; SIZES.len()],
+            recurred: [0.0; SIZES.len()],
             quiet_until: f64::MAX,
             none_before: f64::MAX,
             offset: 0,
@@ -137,24 +135,20 @@ impl Calendar {
         DueBurst { chance: chance as f32, mean: (jobs / chance) as f32, size: likeliest.1 }
     }
 
-    /// The chance that a candidate comes for a reason: its own chance, held against how well those with about the
-    /// same did on this queue, less that of a burst as large by coincidence.
+    /// The chance that is believed of a candidate: that it comes for a reason, held against how well candidates of its
+    /// size did on this queue.
     fn believed(&self, period: Period, entry: &Entry, chance: f64) -> f64 {
-        let grade = grade(chance);
-        let sum = |numbers: &[f32]| numbers.iter().map(|&n| f64::from(n)).sum::<f64>();
-        let of_all = ((sum(&self.recurred) + DOUBT) / (sum(&self.forecast) + 1.0)).min(1.0);
-        let kept = (f64::from(self.recurred[grade]) + of_all) / (f64::from(self.forecast[grade]) + 1.0);
-        let once = self.tracker.coincidence(entry.mean() * SAME, entry.window_seconds(period));
-        let by_coincidence = (CHOSEN * once).min(1.0);
-        let for_a_reason = (chance * kept.min(1.0) - by_coincidence) / (1.0 - by_coincidence).max(1e-9);
-        if for_a_reason < LEAST { 0.0 } else { for_a_reason }
+        let class = class(entry.mean());
+        let kept = (f64::from(self.recurred[class]) + DOUBT) / (f64::from(self.forecast[class]) + 1.0);
+        let believed = for_a_reason(&self.tracker, period, entry, chance) * kept.min(1.0);
+        if believed < LEAST { 0.0 } else { believed }
     }
 
     /// A burst is over: the candidates that expected one like it have come again; where none of them was likely, it
     /// becomes a candidate itself.
     fn settle(&mut self, burst: Burst) {
         let mut explained = false;
-        let Self { hourly, daily, forecast, recurred, .. } = self;
+        let Self { hourly, daily, forecast, recurred, tracker, .. } = self;
         for (period, entries) in [(Period::Hour, &mut hourly[..]), (Period::Day, &mut daily[..])] {
             let mut here = false;
             for entry in entries.iter_mut().filter(|entry| entry.expects(period, burst.local)) {
@@ -162,7 +156,10 @@ impl Calendar {
                     continue;
                 }
                 let chance = entry.chance(period, burst.local);
-                note(&mut forecast[grade(chance)], &mut recurred[grade(chance)], chance, 1.0);
+                if for_a_reason(tracker, period, entry, chance) >= LEAST {
+                    let class = class(entry.mean());
+                    note(&mut forecast[class], &mut recurred[class], chance, 1.0);
+                }
                 entry.come_again(period, burst.local, burst.jobs);
                 here = true;
                 explained |= chance > EXPLAINED;
@@ -179,11 +176,15 @@ impl Calendar {
     /// Candidates whose time has passed stayed away.
     fn miss(&mut self, t: f64) {
         let local = self.local(t);
-        let Self { hourly, daily, forecast, recurred, .. } = self;
+        let Self { hourly, daily, forecast, recurred, tracker, .. } = self;
         for (period, entries) in [(Period::Hour, &mut hourly[..]), (Period::Day, &mut daily[..])] {
             for entry in entries.iter_mut() {
-                if let Some(chance) = entry.stay_away(period, local) {
-                    note(&mut forecast[grade(chance)], &mut recurred[grade(chance)], chance, 0.0);
+                let known = *entry;
+                if let Some(chance) = entry.stay_away(period, local)
+                    && for_a_reason(tracker, period, &known, chance) >= LEAST
+                {
+                    let class = class(known.mean());
+                    note(&mut forecast[class], &mut recurred[class], chance, 0.0);
                 }
             }
         }
@@ -219,8 +220,11 @@ impl Calendar {
     }
 }
 
-fn grade(chance: f64) -> usize {
-    GRADES.iter().rposition(|&from| chance >= from).unwrap_or(0)
+/// The chance that a candidate comes for a reason: its own, less that of a burst as large by coincidence.
+fn for_a_reason(tracker: &Tracker, period: Period, entry: &Entry, chance: f64) -> f64 {
+    let once = tracker.coincidence(entry.mean() * SAME, entry.window_seconds(period));
+    let by_coincidence = (CHOSEN * once).min(1.0);
+    ((chance - by_coincidence) / (1.0 - by_coincidence).max(1e-9)).max(0.0)
 }
 
 /// Notes a forecast chance and what became of it.

@@ -40,7 +40,6 @@ fn a_nightly_array_is_foretold_after_a_week() {
             if second >= 8 * DAY && second % DAY == 7_200 - 90 {
                 nights += 1;
                 foretold += u32::from(forecast.at(150.0).at_least(100) > 0.5);
-                println!("{} {:?} {}", second/DAY, forecast.calendar().due((MONDAY+second) as f64,150.0), forecast.at(150.0).at_least(100));
             }
         },
     );

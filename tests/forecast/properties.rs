@@ -45,7 +45,10 @@ fn after(start: f64, steps: &[(f64, u64)]) -> Forecast {
 }
 
 fn history() -> impl Strategy<Value = Vec<(f64, u64)>> {
-    proptest::collection::vec(((1_u32..60).prop_map(f64::from), prop_oneof![4 => Just(0_u64), 1 => 0..50_u64]), 1..200)
+    proptest::collection::vec(
+        ((1_u32..60).prop_map(f64::from), prop_oneof![4 => Just(0_u64), 1 => 0..50_u64]),
+        1..200,
+    )
 }
 
 fn hold_together(law: &Predictive) {

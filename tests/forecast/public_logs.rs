@@ -51,7 +51,11 @@ fn jobs(name: &str, skip: f64) -> Option<Vec<(f64, f64)>> {
     Some(jobs)
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "times are cut to the bins there are")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "times are cut to the bins there are"
+)]
 fn counts(times: impl Iterator<Item = f64>, bin: f64, bins: usize) -> Vec<u64> {
     let mut counts = vec![0; bins];
     for at in times.map(|t| (t / bin) as usize).filter(|&at| at < bins) {
@@ -134,8 +138,10 @@ fn ours(counts: &[u64]) -> [Score; 2] {
             judged[h] += 1.0;
             if i % 5 == 0 {
                 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count")]
-                let (below, to) = (1.0 - law.at_least(outcome as u64), 1.0 - law.at_least(outcome as u64 + 1));
-                scores[h].covered += if to > below { ((0.9 - below) / (to - below)).clamp(0.0, 1.0) } else { 0.0 };
+                let (below, to) =
+                    (1.0 - law.at_least(outcome as u64), 1.0 - law.at_least(outcome as u64 + 1));
+                scores[h].covered +=
+                    if to > below { ((0.9 - below) / (to - below)).clamp(0.0, 1.0) } else { 0.0 };
                 scores[h].at_or_below += f64::from(u8::from(outcome <= law.quantile(0.9) as f64));
                 quantiles_judged[h] += 1.0;
             }
@@ -146,7 +152,8 @@ fn ours(counts: &[u64]) -> [Score; 2] {
         scores[h].covered /= quantiles_judged[h];
         scores[h].at_or_below /= quantiles_judged[h];
         let skill = forecast.arrivals().horizons()[h].skill();
-        (scores[h].skill, scores[h].against_persistence) = (skill.against_nothing(), skill.against_persistence());
+        (scores[h].skill, scores[h].against_persistence) =
+            (skill.against_nothing(), skill.against_persistence());
     }
     scores
 }
@@ -169,7 +176,9 @@ fn forecasts_are_no_worse_than_the_reference_on_any_public_log_and_calibrated() 
     if folder().is_none() {
         return;
     }
-    println!("| log | s ahead | reference | ours | 0.9 covers | at or below | skill / over persistence | seen by depth, 1 s / 15 s |");
+    println!(
+        "| log | s ahead | reference | ours | 0.9 covers | at or below | skill / over persistence | seen by depth, 1 s / 15 s |"
+    );
     println!("|---|---|---|---|---|---|---|---|");
     thread::scope(|scope| {
         for (name, skip) in LOGS {
@@ -218,6 +227,9 @@ fn a_step_takes_well_under_a_microsecond() {
     let start = Instant::now();
     let sum: u64 = (0..100_000_u32).map(|i| forecast.at(60.0 + f64::from(i % 7)).quantile(0.9)).sum();
     let ask = start.elapsed().as_secs_f64() * 1e4;
-    println!("{step:.0} ns a step, {ask:.0} ns a 0.9 quantile ({sum}), {} bytes a queue", size_of::<Forecast>());
+    println!(
+        "{step:.0} ns a step, {ask:.0} ns a 0.9 quantile ({sum}), {} bytes a queue",
+        size_of::<Forecast>()
+    );
     assert!(step < 2_000.0, "{step} ns");
 }

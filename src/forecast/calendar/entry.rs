@@ -61,8 +61,8 @@ impl Period {
     /// The least and the most that a burst may come early or late, seconds.
     fn tolerance(self) -> (f64, f64) {
         match self {
-            Self::Hour => (60.0, 300.0),
-            Self::Day => (150.0, 900.0),
+            Self::Hour => (60.0, 120.0),
+            Self::Day => (150.0, 400.0),
         }
     }
 }

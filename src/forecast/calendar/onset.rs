@@ -15,10 +15,13 @@ const TIMES: f64 = 6.0;
 const GROWS: f64 = 3.0;
 
 /// Burst sizes from which the onsets are counted apart, jobs.
-const SIZES: [f64; 5] = [0.0, 4.0, 16.0, 64.0, 256.0];
+pub(super) const SIZES: [f64; 5] = [0.0, 4.0, 16.0, 64.0, 256.0];
 
 /// Time over which the frequency of onsets is averaged, seconds.
 const WEEK: f64 = 604_800.0;
+
+/// Time that the first burst is taken to have been waited for, seconds.
+const HOUR: f64 = 3_600.0;
 
 /// Watches for the beginning of a burst, then counts it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
@@ -26,9 +29,10 @@ pub(super) struct Tracker {
     counting: Option<Burst>,
     /// Until when jobs are counted.
     until: f64,
-    /// Bursts a second of at least each of [`SIZES`], as of `rated`.
-    a_second: [f32; SIZES.len()],
-    rated: f64,
+    /// Bursts of at least each of [`SIZES`], and the seconds in which they began; both decayed, as of `rated`.
+    bursts: [f32; SIZES.len()],
+    seconds: f32,
+    rated: Option<f64>,
 }
 
 /// A burst as it was seen.
@@ -82,19 +86,26 @@ impl Tracker {
 
     /// The chance that a burst of at least so many jobs begins within `seconds` by mere coincidence.
     pub(super) fn coincidence(&self, jobs: f64, seconds: f64) -> f64 {
-        let class = SIZES.iter().rposition(|&size| jobs >= size).unwrap_or(0);
-        1.0 - (-f64::from(self.a_second[class]) * seconds).exp()
+        let a_second = f64::from(self.bursts[class(jobs)]) / (f64::from(self.seconds) + HOUR);
+        1.0 - (-a_second * seconds).exp()
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "kept in single precision")]
     fn rate(&mut self, t: f64, jobs: f64) {
-        let kept = (-(t - self.rated).max(0.0) / WEEK).exp();
-        self.rated = t;
-        for (a_second, size) in self.a_second.iter_mut().zip(SIZES) {
-            let one = if jobs >= size { 1.0 / WEEK } else { 0.0 };
-            *a_second = (f64::from(*a_second) * kept + one) as f32;
+        let passed = self.rated.map_or(0.0, |rated| (t - rated).max(0.0));
+        let kept = (-passed / WEEK).exp();
+        self.rated = Some(t);
+        self.seconds = (f64::from(self.seconds) * kept + (1.0 - kept) * WEEK) as f32;
+        for (bursts, size) in self.bursts.iter_mut().zip(SIZES) {
+            let one = if jobs >= size { 1.0 } else { 0.0 };
+            *bursts = (f64::from(*bursts) * kept + one) as f32;
         }
     }
+}
+
+/// Where a burst of so many jobs belongs among [`SIZES`].
+pub(super) fn class(jobs: f64) -> usize {
+    SIZES.iter().rposition(|&size| jobs >= size).unwrap_or(0)
 }
 
 /// Whether these arrivals are more than the last 10 and 40 minutes let expect.
