@@ -63,7 +63,7 @@ fn hold_together(law: &Predictive) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(32))]
+    #![proptest_config(ProptestConfig { cases: 32, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn nothing_that_comes_in_breaks_it(steps in steps(), offset in any::<i32>(), start in -1e10..1e10_f64) {
