@@ -230,7 +230,9 @@ mod tests {
         let fixture: Fixture =
             serde_json::from_str(include_str!("../../tests/forecast/fixtures/kaplan_meier.json")).unwrap();
         let mut service = Service::default();
-        fixture.ended.iter().for_each(|&seconds| service.ended(seconds));
+        for seconds in fixture.ended {
+            service.ended(seconds);
+        }
         service.running(fixture.running);
         let law = Law::from_hazards(&service.hazards(&[0.0; BUCKETS], 0.0));
         for (edge, exact) in buckets().edges().into_iter().zip(fixture.survival) {

@@ -170,7 +170,9 @@ proptest! {
         completions in any::<u64>(),
     ) {
         let mut service = Service::default();
-        ended.into_iter().for_each(|seconds| service.ended(seconds));
+        for seconds in ended {
+            service.ended(seconds);
+        }
         service.running(running);
         service.busy(busy, completions);
         service.refresh(&Prior::default());

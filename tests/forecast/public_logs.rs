@@ -46,7 +46,9 @@ fn jobs(name: &str, skip: f64) -> Option<Vec<(f64, f64)>> {
     let ran = log.jobs().iter().filter(|job| job.run > 0.0);
     let mut jobs: Vec<(f64, f64)> = ran.map(|job| (job.submit, job.run)).collect();
     let first = jobs.first().expect("a log has jobs").0 + skip * 86_400.0;
-    jobs.iter_mut().for_each(|job| job.0 -= first);
+    for job in &mut jobs {
+        job.0 -= first;
+    }
     jobs.retain(|job| job.0 >= 0.0 && job.0 < DAYS as f64 * 86_400.0);
     Some(jobs)
 }
@@ -160,13 +162,13 @@ fn ours(counts: &[u64]) -> [Score; 2] {
 
 /// Share of the arrivals that show as net increases of a depth read every `every` seconds, when every job starts at
 /// once and run times are scaled to a median of 300 s.
-fn seen_by_depth(jobs: &[(f64, f64)], every: f64) -> f64 {
+fn seen_by_depth(jobs: &[(f64, f64)], every: u32) -> f64 {
     let mut runs: Vec<f64> = jobs.iter().map(|job| job.1).collect();
     runs.sort_by(f64::total_cmp);
     let scale = 300.0 / runs[runs.len() / 2];
-    let bins = counts(std::iter::empty(), every, (DAYS as f64 * 86_400.0 / every) as usize).len();
-    let came = counts(jobs.iter().map(|job| job.0), every, bins);
-    let went = counts(jobs.iter().map(|job| job.0 + job.1 * scale), every, bins);
+    let bins = DAYS * 86_400 / every as usize;
+    let came = counts(jobs.iter().map(|job| job.0), f64::from(every), bins);
+    let went = counts(jobs.iter().map(|job| job.0 + job.1 * scale), f64::from(every), bins);
     let shown: u64 = came.iter().zip(&went).map(|(came, went)| came.saturating_sub(*went)).sum();
     shown as f64 / came.iter().sum::<u64>() as f64
 }
@@ -185,7 +187,7 @@ fn forecasts_are_no_worse_than_the_reference_on_any_public_log_and_calibrated() 
             scope.spawn(move || {
                 let jobs = jobs(name, skip).expect("the folder is there");
                 let counts = counts(jobs.iter().map(|job| job.0), BIN, DAYS * BINS_A_DAY);
-                let depth = [1.0, 15.0].map(|every| seen_by_depth(&jobs, every));
+                let depth = [1, 15].map(|every| seen_by_depth(&jobs, every));
                 assert!(depth[1] <= depth[0] && depth[0] <= 1.0, "{name}: {depth:?}");
                 for (ahead, score) in AHEAD.into_iter().zip(ours(&counts)) {
                     let reference = reference(&counts, ahead);
