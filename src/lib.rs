@@ -1,5 +1,6 @@
 //! Foresail, a KEDA external scaler for scientific job queues.
 
+pub mod forecast;
 pub mod series;
 pub mod sim;
 pub mod sizing;

@@ -1,0 +1,101 @@
+//! What is about to come to a queue: arrivals as a distribution, learned service times; and a ref's lead times.
+//!
+//! All of it is learned online, in one pass and in constant memory: values in, values out, time an argument (Unix
+//! seconds). A step allocates nothing.
+//!
+//! - [`arrivals`]: the self-exciting process, its horizons, and what their outcomes teach
+//! - [`predictive`]: the number of arrivals within a time ahead, as a distribution
+//! - [`rates`], [`excitation`], [`dispersion`], [`calibration`], [`skill`], [`horizon`]: its parts
+//! - [`negative_binomial`]: the law of the counts
+//! - [`calendar`]: recurring bursts
+//! - [`service`]: how long jobs run
+//! - [`lead`]: how long workers take to start
+//! - [`state`]: what is kept over restarts
+
+pub mod arrivals;
+mod buckets;
+pub mod calendar;
+pub mod calibration;
+pub mod dispersion;
+pub mod excitation;
+pub mod horizon;
+pub mod horizons;
+pub mod lead;
+pub mod negative_binomial;
+pub mod predictive;
+pub mod rates;
+pub mod service;
+pub mod skill;
+pub mod state;
+
+use serde::{Deserialize, Serialize};
+
+use arrivals::{Arrivals, Seen, is_time};
+use calendar::Calendar;
+use horizons::Horizons;
+use predictive::Predictive;
+use service::Service;
+
+/// All that is learned of one queue: under 5 kB, and of fixed size.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Forecast {
+    arrivals: Arrivals,
+    calendar: Calendar,
+    service: Service,
+}
+
+impl Forecast {
+    /// A queue of which nothing is known but the priors.
+    pub fn new(horizons: Horizons) -> Self {
+        Self { arrivals: Arrivals::new(horizons), calendar: Calendar::default(), service: Service::default() }
+    }
+
+    /// Takes what was seen since the observation before; the first only says from when on. `offset` is how many
+    /// seconds local time is ahead of UTC at `t`: recurring bursts keep to local time.
+    ///
+    /// Failed samples are no observation where a total is counted: the next good one says what came in between.
+    /// Where only a depth is seen they make the step a [`Seen::Gap`].
+    pub fn observe(&mut self, t: f64, seen: Seen, offset: i32) {
+        if !is_time(t) {
+            return;
+        }
+        let Self { arrivals, calendar, .. } = self;
+        match (arrivals.seen_until(), seen.arrivals()) {
+            (Some(last), Some(n)) if last < t => calendar.observe(last, t, n, arrivals.rates(), offset),
+            (Some(last), _) if t.total_cmp(&last).is_eq() => {}
+            _ => calendar.skip(t),
+        }
+        arrivals.observe(t, seen, |at, horizon| calendar.due(at, horizon));
+    }
+
+    /// The number of arrivals within `horizon` seconds of the last observation, recurring bursts included.
+    pub fn at(&self, horizon: f64) -> Predictive {
+        let due = self.arrivals.seen_until().map(|now| self.calendar.due(now, horizon));
+        self.arrivals.ahead(horizon, due.unwrap_or_default())
+    }
+
+    /// The arrival process: what it weighs, and how well it did.
+    pub fn arrivals(&self) -> &Arrivals {
+        &self.arrivals
+    }
+
+    /// Looks ahead by other lengths from now on.
+    pub fn set_horizons(&mut self, horizons: Horizons) {
+        self.arrivals.set_horizons(horizons);
+    }
+
+    /// The recurring bursts.
+    pub fn calendar(&self) -> &Calendar {
+        &self.calendar
+    }
+
+    /// The service times.
+    pub fn service(&self) -> &Service {
+        &self.service
+    }
+
+    /// The service times, to teach them.
+    pub fn service_mut(&mut self) -> &mut Service {
+        &mut self.service
+    }
+}

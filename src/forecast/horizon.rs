@@ -1,0 +1,158 @@
+//! One horizon: forecasts of the arrivals within so many seconds, and what their outcomes teach.
+
+use serde::{Deserialize, Serialize};
+
+use super::calibration::{Calibration, LEVELS};
+use super::dispersion::Dispersion;
+use super::excitation::{Excitation, Recent};
+use super::negative_binomial::NegativeBinomial;
+use super::predictive::{DueBurst, Predictive};
+use super::rates::Rates;
+use super::skill::Skill;
+
+/// Forecasts that await their outcome at a time; one is made at every third of the horizon.
+const PENDING: usize = 3;
+
+/// Largest number of arrivals told apart in one outcome.
+const MOST: f64 = 1e6;
+
+/// What is learned about one horizon.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Horizon {
+    seconds: f64,
+    /// When the next forecast is made and, once `PENDING` are, the oldest one's outcome known.
+    next: f64,
+    weights: Excitation,
+    dispersion: Dispersion,
+    calibration: Calibration,
+    skill: Skill,
+    pending: [Pending; PENDING],
+    made: u8,
+}
+
+/// A forecast that awaits its outcome.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+struct Pending {
+    rates: [f32; 6],
+    age: f32,
+    due: DueBurst,
+    quantiles: [f32; 4],
+    mean: f32,
+    size: f32,
+    /// Arrivals in as long a time before it; 0 where that was not seen.
+    before: f32,
+    /// All arrivals seen when it was made.
+    total: f64,
+}
+
+impl Horizon {
+    /// A horizon of so many seconds of which nothing is known.
+    pub fn new(seconds: f64) -> Self {
+        Self {
+            seconds,
+            next: 0.0,
+            weights: Excitation::default(),
+            dispersion: Dispersion::default(),
+            calibration: Calibration::default(),
+            skill: Skill::default(),
+            pending: [Pending::default(); PENDING],
+            made: 0,
+        }
+    }
+
+    /// The same experience for another length, from `now` on.
+    #[must_use]
+    pub fn of_length(&self, seconds: f64, now: f64) -> Self {
+        Self { seconds, made: 0, next: now, ..self.clone() }
+    }
+
+    /// How far it looks ahead, seconds.
+    pub fn seconds(&self) -> f64 {
+        self.seconds
+    }
+
+    /// The weights of the self-exciting process.
+    pub fn weights(&self) -> &Excitation {
+        &self.weights
+    }
+
+    /// How the counts scatter.
+    pub fn dispersion(&self) -> &Dispersion {
+        &self.dispersion
+    }
+
+    /// The calibrated levels.
+    pub fn calibration(&self) -> Calibration {
+        self.calibration
+    }
+
+    /// What its forecasts were worth.
+    pub fn skill(&self) -> &Skill {
+        &self.skill
+    }
+
+    /// When [`Self::turn`] is due.
+    pub fn next(&self) -> f64 {
+        self.next
+    }
+
+    /// Drops the forecasts whose outcome can no longer be known, and begins anew at `now`.
+    pub fn restart(&mut self, now: f64) {
+        self.made = 0;
+        self.next = now;
+    }
+
+    /// Takes the outcome of the oldest forecast, if one is due, and makes the next. To be called at exactly
+    /// [`Self::next`], with all arrivals until then in `total`.
+    pub fn turn(&mut self, recent: &Recent, total: f64, due: DueBurst) {
+        let every = self.seconds / PENDING as f64;
+        let mut before = 0.0;
+        if usize::from(self.made) == PENDING {
+            let oldest = self.pending[0];
+            self.pending.rotate_left(1);
+            before = (total - oldest.total).clamp(0.0, MOST);
+            self.learn(&oldest, before, every);
+        } else {
+            self.made += 1;
+        }
+        self.pending[usize::from(self.made) - 1] = self.forecast(recent, total, due, before);
+        self.next += every;
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "what awaits an outcome is kept in single precision")]
+    fn forecast(&self, recent: &Recent, total: f64, due: DueBurst, before: f64) -> Pending {
+        let mean = self.weights.expected(recent, self.seconds);
+        let size = self.dispersion.size(mean);
+        let law = Predictive::new(NegativeBinomial::new(mean, size), Some(due)).calibrated(self.calibration);
+        Pending {
+            rates: recent.rates.per_second().map(|rate| rate as f32),
+            age: recent.age as f32,
+            due,
+            quantiles: law.quantiles(LEVELS).map(|quantile| quantile as f32),
+            mean: mean as f32,
+            size: size as f32,
+            before: before as f32,
+            total,
+        }
+    }
+
+    fn learn(&mut self, made: &Pending, arrivals: f64, every: f64) {
+        let quantiles = made.quantiles.map(f64::from);
+        self.skill.learn(quantiles, f64::from(made.before), arrivals, every);
+
+        let usual = NegativeBinomial::new(f64::from(made.mean), f64::from(made.size));
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 10^6")]
+        let (below, at) = Predictive::new(usual, Some(made.due)).place(arrivals.round() as u64);
+        self.calibration.learn(below, at);
+
+        // Scatter and weights are held against what they say today, as in EM.
+        let recent =
+            Recent { rates: Rates::from_per_second(made.rates.map(f64::from)), age: f64::from(made.age) };
+        let expected = self.weights.expected(&recent, self.seconds);
+        let others = made.due.expected();
+        if others < expected {
+            self.dispersion.learn(expected + others, arrivals);
+        }
+        self.weights.learn(&recent, self.seconds, others, arrivals, every);
+    }
+}

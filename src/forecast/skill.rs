@@ -1,0 +1,59 @@
+//! What a forecast was worth: its loss beside that of forecasts that need no model.
+
+use serde::{Deserialize, Serialize};
+
+use super::calibration::LEVELS;
+
+/// Half-life of what is remembered, seconds of seen time.
+const HALF_LIFE: f64 = 3.0 * 86_400.0;
+
+/// Decayed losses of a forecast, of "nothing arrives" and of "as many as in the same time before".
+///
+/// The loss is the mean quantile (pinball) loss over [`LEVELS`], in arrivals: `level (y - q)` where `q` fell short of
+/// the outcome `y`, `(1 - level) (q - y)` where it was more. It is the loss of whoever holds `q` workers ready.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Skill {
+    forecast: f32,
+    nothing: f32,
+    persistence: f32,
+    outcomes: f32,
+}
+
+impl Skill {
+    /// Share of the loss of "nothing arrives" that the forecast saves; 1 is perfect, 0 or less is worthless, and 0
+    /// while nothing is known.
+    pub fn against_nothing(&self) -> f64 {
+        saved(self.forecast, self.nothing)
+    }
+
+    /// The same against "as many as in the same time before".
+    pub fn against_persistence(&self) -> f64 {
+        saved(self.forecast, self.persistence)
+    }
+
+    /// Outcomes that this rests on, decayed.
+    pub fn outcomes(&self) -> f64 {
+        f64::from(self.outcomes)
+    }
+
+    /// Takes an outcome, `every` seconds after the one before.
+    #[expect(clippy::cast_possible_truncation, reason = "sums are kept in single precision")]
+    pub(super) fn learn(&mut self, quantiles: [f64; 4], before: f64, outcome: f64, every: f64) {
+        let kept = (-every * std::f64::consts::LN_2 / HALF_LIFE).exp();
+        let add = |sum: &mut f32, more: f64| *sum = (kept * f64::from(*sum) + more) as f32;
+        add(&mut self.forecast, loss(quantiles, outcome));
+        add(&mut self.nothing, loss([0.0; 4], outcome));
+        add(&mut self.persistence, loss([before; 4], outcome));
+        add(&mut self.outcomes, 1.0);
+    }
+}
+
+/// The mean quantile loss of these quantiles at [`LEVELS`].
+pub fn loss(quantiles: [f64; 4], outcome: f64) -> f64 {
+    let one = |(q, level): (f64, f64)| ((outcome - q) * level).max((q - outcome) * (1.0 - level));
+    quantiles.into_iter().zip(LEVELS).map(one).sum::<f64>() / LEVELS.len() as f64
+}
+
+fn saved(mine: f32, theirs: f32) -> f64 {
+    if theirs > 0.0 { 1.0 - f64::from(mine) / f64::from(theirs) } else { 0.0 }
+}

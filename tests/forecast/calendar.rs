@@ -1,0 +1,140 @@
+//! Recurring bursts: foretold where they recur, and nothing where they do not.
+
+use foresail::forecast::{Forecast, arrivals::Seen, horizons::Horizons};
+use rand::{RngExt, SeedableRng};
+use rand_pcg::Pcg64Mcg;
+
+const DAY: u64 = 86_400;
+
+/// A Monday at midnight UTC.
+const MONDAY: u64 = 1_699_833_600;
+
+/// Runs a queue second by second; `arrivals(second, rng)` says what comes in, `each` looks on before it does.
+fn run(
+    days: u64,
+    offset: impl Fn(u64) -> i32,
+    arrivals: impl Fn(u64, &mut Pcg64Mcg) -> u64,
+    mut each: impl FnMut(u64, &Forecast),
+) {
+    let mut rng = Pcg64Mcg::seed_from_u64(7);
+    let mut forecast = Forecast::new(Horizons::default());
+    for second in 0..days * DAY {
+        each(second, &forecast);
+        let n = arrivals(second, &mut rng);
+        forecast.observe((MONDAY + second) as f64, Seen::Arrivals(n), offset(second));
+    }
+}
+
+fn trickle(rng: &mut Pcg64Mcg) -> u64 {
+    u64::from(rng.random_bool(5.0 / 3_600.0))
+}
+
+#[test]
+fn a_nightly_array_is_foretold_after_a_week() {
+    let (mut foretold, mut nights) = (0, 0);
+    run(
+        21,
+        |_| 0,
+        |second, rng| trickle(rng) + if second % DAY == 7_200 + second / DAY * 37 % 30 { 400 } else { 0 },
+        |second, forecast| {
+            if second >= 8 * DAY && second % DAY == 7_200 - 90 {
+                nights += 1;
+                foretold += u32::from(forecast.at(150.0).at_least(100) > 0.5);
+            }
+        },
+    );
+    assert!(foretold >= nights - 1, "{foretold} of {nights}");
+}
+
+#[test]
+fn days_without_it_are_learned() {
+    let mut chances = [[0.0; 7]; 5];
+    run(
+        35,
+        |_| 0,
+        |second, rng| trickle(rng) + if second % DAY == 7_200 && second / DAY % 7 < 5 { 200 } else { 0 },
+        |second, forecast| {
+            if second % DAY == 7_200 - 100 {
+                let (week, day) = (second / DAY / 7, second / DAY % 7);
+                chances[usize::try_from(week).unwrap()][usize::try_from(day).unwrap()] =
+                    forecast.at(200.0).at_least(50);
+            }
+        },
+    );
+    let last = chances[4];
+    assert!(last[..5].iter().all(|&chance| chance > 0.6), "{last:?}");
+    assert!(last[5..].iter().all(|&chance| chance < 0.35), "{last:?}");
+}
+
+#[test]
+fn an_hourly_submitter_is_foretold_within_a_day() {
+    let mut chance = 0.0;
+    run(
+        2,
+        |_| 0,
+        |second, _| if second % 3_600 == 900 { 20 } else { 0 },
+        |second, forecast| {
+            if second % 3_600 == 860 {
+                chance = forecast.at(90.0).at_least(5);
+            }
+        },
+    );
+    assert!(chance > 0.6, "{chance}");
+}
+
+#[test]
+fn a_burst_keeps_to_local_time() {
+    let (mut before, mut after) = (0.0, 0.0);
+    // The clocks go forward an hour after 14 days: what came at 7:00 UTC comes at 6:00.
+    let shift = |second: u64| if second < 14 * DAY { 0 } else { 3_600 };
+    run(
+        15,
+        |second| i32::try_from(shift(second)).unwrap(),
+        |second, _| if (second + shift(second)) % DAY == 7 * 3_600 { 50 } else { 0 },
+        |second, forecast| {
+            if second == 13 * DAY + 7 * 3_600 - 60 {
+                before = forecast.at(120.0).at_least(20);
+            }
+            if second == 14 * DAY + 6 * 3_600 - 60 {
+                after = forecast.at(120.0).at_least(20);
+            }
+        },
+    );
+    assert!(before > 0.6 && after > 0.6, "{before} {after}");
+}
+
+#[test]
+fn once_it_has_begun_it_is_not_due_again() {
+    let mut chances = Vec::new();
+    run(
+        15,
+        |_| 0,
+        |second, _| if second % DAY == 7_200 { 100 } else { 0 },
+        |second, forecast| {
+            if second / DAY == 14 && [7_190, 7_260, 7_900].contains(&(second % DAY)) {
+                let now = (MONDAY + second) as f64;
+                chances.push(forecast.calendar().due(now, 300.0).chance);
+            }
+        },
+    );
+    assert!(chances[0] > 0.6, "{chances:?}");
+    assert_eq!(chances[1..], [0.0, 0.0], "{chances:?}");
+}
+
+#[test]
+fn bursts_without_a_rhythm_are_never_foretold_for_long() {
+    let (mut foretold, mut asked) = (0, 0);
+    run(
+        40,
+        |_| 0,
+        |_, rng| if rng.random_bool(6.0 / DAY as f64) { 60 } else { 0 } + trickle(rng),
+        |second, forecast| {
+            if second > 10 * DAY && second % 60 == 0 {
+                asked += 1;
+                let now = (MONDAY + second) as f64;
+                foretold += u32::from(forecast.calendar().due(now, 90.0).chance > 0.1);
+            }
+        },
+    );
+    assert!(foretold * 200 < asked, "{foretold} of {asked} minutes");
+}
