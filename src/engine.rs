@@ -150,8 +150,11 @@ impl Engine {
             Ok(batch) => {
                 self.note_identity(&source, at, batch.identity);
                 let in_sight = self.cluster.sight() == Some(Sight::Clear);
-                let active = in_sight.then_some(&self.active).into_iter().flatten().flatten();
-                let mut crews = Crews::of(active, &interest, &batch.samples);
+                let mut crews = if in_sight {
+                    Crews::of(self.active.iter().flatten(), &interest, &batch.samples)
+                } else {
+                    Crews::default()
+                };
                 for (wish, sample) in interest.queues.iter().zip(batch.samples) {
                     let crew = crews.take(&wish.queue);
                     awaited |= self.absorb_one(&wish.queue, at, sample, crew, Some(&mut faults));

@@ -30,3 +30,5 @@ mod scenario;
 mod timeline;
 #[path = "sim/workers.rs"]
 mod workers;
+#[path = "sim/world.rs"]
+mod world;

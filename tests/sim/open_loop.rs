@@ -16,8 +16,9 @@ use super::timeline::{Stages, Timeline, instant, job_stage, node_stage, pod_stag
 /// How far a mean, a quantile or a sum may be off.
 const TOLERANCE: f64 = 0.1;
 
-/// Seconds by which nodes may be told to go earlier or later: Karpenter looks every 10 s, from when it started on.
-const BETWEEN_LOOKS: f64 = 10.0;
+/// Seconds by which nodes may be told to go earlier or later: Karpenter looks every 10 s, from when it started on,
+/// and each look takes a moment.
+const BETWEEN_LOOKS: f64 = 10.5;
 
 /// What a run came to.
 #[derive(Debug)]

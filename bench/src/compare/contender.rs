@@ -17,8 +17,11 @@ pub(crate) struct Contender {
     pub(crate) name: String,
     /// What it is compared as.
     pub(crate) role: Role,
-    build: Box<dyn Fn(&Stage<'_>) -> Box<dyn Autoscaler> + Send + Sync>,
+    build: Build,
 }
+
+/// Puts an autoscaler together for a stage.
+type Build = Box<dyn Fn(&Stage<'_>) -> Box<dyn Autoscaler> + Send + Sync>;
 
 /// What a contender is compared as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -55,10 +55,11 @@ impl Report {
         ]);
         for at in self.shown(case) {
             let outcome = self.played.outcome(case, at);
-            let mut name = self.played.contenders[at].name.clone();
-            if outcome.unfinished > 0 {
-                name.push_str(&format!(" ({} jobs not done)", count(outcome.unfinished as u64)));
-            }
+            let name = &self.played.contenders[at].name;
+            let name = match outcome.unfinished {
+                0 => name.clone(),
+                left => format!("{name} ({} jobs not done)", count(left as u64)),
+            };
             table.row([name].into_iter().chain(cells(outcome, self.worth)));
         }
         table
@@ -166,10 +167,10 @@ impl fmt::Display for Report {
                 write!(f, "Cost over that of the best setting of KEDA in hindsight ({name}): {ratio:.3}")?;
                 match verdict.of_bound {
                     Some(part) => {
-                        writeln!(f, "; {:.0} % of what a clairvoyant would have saved.", 100.0 * part)?
+                        writeln!(f, "; {:.0} % of what a clairvoyant would have saved.", 100.0 * part)
                     }
-                    None => writeln!(f, ".")?,
-                }
+                    None => writeln!(f, "."),
+                }?;
             }
             writeln!(f, "Nobody is both cheaper and quicker than: {}.\n", self.front(at))?;
         }
