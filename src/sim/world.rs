@@ -83,18 +83,20 @@ pub struct Day {
 const DAY: f64 = 86_400.0;
 
 impl World {
-    /// A world for the whole log, the first `warm_up` seconds of which are not counted.
+    /// A world for the whole log, the first `warm_up` seconds of which are not counted. What is left at its end has
+    /// the longest run time and 30 days to be done.
     pub fn around(log: &JobLog, pool: PoolSpec, warm_up: f64, seed: u64) -> Self {
         let submitted = |job: Option<&super::job_log::Job>| job.map_or(0.0, |job| job.submit);
         let (from, last) = (submitted(log.jobs().first()), submitted(log.jobs().last()));
         let from = (from / DAY).floor() * DAY;
         let until = ((last / DAY).floor() + 1.0) * DAY;
+        let longest = log.jobs().iter().map(|job| job.run).fold(0.0, f64::max);
         World {
             pool,
             from,
             counted_from: (from + warm_up).min(until),
             until,
-            patience: 30.0 * DAY,
+            patience: longest + 30.0 * DAY,
             agreed_wait: 300.0,
             seed,
         }

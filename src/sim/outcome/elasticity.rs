@@ -119,7 +119,9 @@ mod tests {
 
     fn steps(changes: &[(f64, f64)]) -> Steps {
         let mut steps = Steps::default();
-        changes.iter().for_each(|&(at, to)| steps.note(at, to));
+        for &(at, to) in changes {
+            steps.note(at, to);
+        }
         steps
     }
 
