@@ -40,7 +40,8 @@ pub(crate) fn scaled_object(name: &str, spec: &[&str], trigger: &str) -> String 
 
 /// As [`scaled_object`], for any `scaleTargetRef`.
 pub(crate) fn scaled_object_of(name: &str, target: &str, spec: &[&str], trigger: &str) -> String {
-    let spec: String = spec.iter().map(|line| format!("  {line}\n")).collect();
+    let spec: Vec<String> = spec.iter().map(|line| format!("  {line}\n")).collect();
+    let spec = spec.concat();
     format!(
         "apiVersion: keda.sh/v1alpha1
 kind: ScaledObject

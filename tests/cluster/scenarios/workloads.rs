@@ -210,7 +210,7 @@ fn scaled(address: &str, layout: &str, queue: &str) -> String {
 }
 
 /// A kind of scale target that Kubernetes does not come with.
-const CREWS: &str = r#"
+const CREWS: &str = r"
 apiVersion: apiextensions.k8s.io/v1
 kind: CustomResourceDefinition
 metadata: { name: crews.tests.foresail.invalid }
@@ -234,7 +234,7 @@ spec:
           specReplicasPath: .spec.replicas
           statusReplicasPath: .status.replicas
           labelSelectorPath: .status.selector
-"#;
+";
 
 const CREW: &str = "
 apiVersion: tests.foresail.invalid/v1

@@ -130,7 +130,9 @@ impl<'a> Scene<'a> {
         })
         .await;
         let seen = back.elapsed();
-        self.worker.replicas.until_wanted(6, LONG).await;
+        // The controller manager's own watches back off: until they are back, its HPA controller writes from an
+        // old copy, and every write is a conflict.
+        self.worker.replicas.until_wanted(6, 2 * LONG).await;
         let right = back.elapsed();
         eventually("what was done meanwhile is seen", LONG, async || {
             let row = self.only_row();
