@@ -35,8 +35,7 @@ pub(crate) struct Args {
     /// Days at the beginning that are not counted.
     #[arg(long, default_value_t = 12)]
     warm_up: u32,
-    /// Foresail's policies, each a file with the keys of one policy; the first one is judged. Without, the
-    /// defaults.
+    /// Foresail's policies, each a file with the keys of one policy. Without, the defaults.
     #[arg(long = "policy", value_name = "FILE")]
     policies: Vec<PathBuf>,
     /// Whom to compare with.

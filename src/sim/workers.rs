@@ -183,7 +183,7 @@ impl WorkerPool {
             let workers = self.events.next();
             let nodes = self.nodes.as_ref().map_or(f64::INFINITY, Nodes::next_event);
             let at = workers.min(nodes).min(self.release.next());
-            if at > to {
+            if at > to || at.is_infinite() {
                 break;
             }
             self.pass(at);

@@ -29,6 +29,14 @@ fn busy(pool: &WorkerPool) -> Vec<String> {
 }
 
 #[test]
+fn time_may_go_to_its_end() {
+    let mut pool = pool(&[(1.0, 20.0), (2.0, 5.0)], Removal::Drain);
+    pool.scale_to(1);
+    pool.advance(f64::INFINITY);
+    assert_eq!((pool.completed(), pool.now()), (2, f64::INFINITY));
+}
+
+#[test]
 fn a_worker_is_ready_after_its_start_delay_and_takes_the_oldest_job() {
     let mut pool = pool(&[(1.0, 20.0), (2.0, 5.0)], Removal::Drain);
     pool.scale_to(1);

@@ -26,7 +26,7 @@ type Build = Box<dyn Fn(&Stage<'_>) -> Box<dyn Autoscaler> + Send + Sync>;
 /// What a contender is compared as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
-    /// Foresail with some policy; the first one is the one that is judged.
+    /// Foresail with some policy: it is judged.
     Foresail,
     /// KEDA as people run it.
     AsPeopleRunIt,

@@ -40,9 +40,6 @@ pub(crate) struct Verdict {
     pub(crate) interval: Option<Interval>,
 }
 
-/// Foresail's place among the contenders: the first one.
-pub(crate) const FORESAIL: usize = 0;
-
 impl Ratio {
     fn of(ours: &Outcome, theirs: &Outcome) -> Self {
         let ratio = |ours: f64, theirs: f64| if theirs > 0.0 { ours / theirs } else { f64::NAN };
@@ -54,14 +51,14 @@ impl Ratio {
     }
 }
 
-/// Judges the first contender in every case.
-pub(crate) fn judge(played: &Played, worth: f64) -> Vec<Verdict> {
-    (0..played.cases.len()).map(|case| Verdict::of(played, case, worth)).collect()
+/// Judges a contender in every case.
+pub(crate) fn judge(played: &Played, contender: usize, worth: f64) -> Vec<Verdict> {
+    (0..played.cases.len()).map(|case| Verdict::of(played, contender, case, worth)).collect()
 }
 
 impl Verdict {
-    fn of(played: &Played, case: usize, worth: f64) -> Self {
-        let ours = played.outcome(case, FORESAIL);
+    fn of(played: &Played, contender: usize, case: usize, worth: f64) -> Self {
+        let ours = played.outcome(case, contender);
         let outcome = |contender: usize| played.outcome(case, contender);
         let against = |contender: usize| (contender, Ratio::of(ours, outcome(contender)));
         let settings: Vec<usize> =

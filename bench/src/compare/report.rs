@@ -6,7 +6,7 @@ use foresail::sim::world::Outcome;
 
 use super::{
     contender::Role,
-    judge::{FORESAIL, Ratio, Verdict, judge},
+    judge::{Ratio, Verdict, judge},
     play::Played,
     stats,
 };
@@ -15,21 +15,25 @@ use crate::table::{Table, count};
 /// All runs, and what follows from them.
 pub(crate) struct Report {
     played: Played,
-    verdicts: Vec<Verdict>,
+    /// Of each of Foresail's variants: which contender it is, and how it did in each case.
+    judged: Vec<(usize, Vec<Verdict>)>,
     worth: f64,
 }
 
 impl Report {
     pub(crate) fn new(played: Played, worth: f64) -> Self {
-        Self { verdicts: judge(&played, worth), played, worth }
+        let judged = played.of(Role::Foresail).map(|ours| (ours, judge(&played, ours, worth))).collect();
+        Self { played, judged, worth }
     }
 
     /// Whom the table of a case shows: all, but of KEDA's settings only those that were chosen, and the front.
     fn shown(&self, case: usize) -> Vec<usize> {
-        let verdict = &self.verdicts[case];
-        let chosen = [verdict.elsewhere, verdict.same_cost, verdict.same_cost_p95, verdict.same_wait];
-        let chosen: Vec<usize> =
-            chosen.into_iter().flatten().map(|(at, _)| at).chain(verdict.tuned.map(|(at, _)| at)).collect();
+        let of = |verdict: &Verdict| {
+            let chosen = [verdict.elsewhere, verdict.same_cost, verdict.same_cost_p95, verdict.same_wait];
+            let tuned = verdict.tuned.map(|(at, _)| at);
+            chosen.into_iter().flatten().map(|(at, _)| at).chain(tuned).collect::<Vec<_>>()
+        };
+        let chosen: Vec<usize> = self.judged.iter().flat_map(|(_, verdicts)| of(&verdicts[case])).collect();
         let is_shown =
             |&at: &usize| self.played.contenders[at].role != Role::KedaSetting || chosen.contains(&at);
         (0..self.played.contenders.len()).filter(is_shown).collect()
@@ -80,42 +84,69 @@ impl Report {
         stats::front(&points).into_iter().map(name).collect::<Vec<_>>().join("; ")
     }
 
-    fn summary(&self) -> Table {
-        let mut table =
-            Table::new(["Foresail against", "mean wait", "p95 wait", "cost", "worst mean wait", "logs"]);
+    /// What follows for one of Foresail's variants in one case.
+    fn say(&self, f: &mut fmt::Formatter<'_>, ours: usize, verdict: &Verdict) -> fmt::Result {
+        let name = |at: usize| &self.played.contenders[at].name;
+        if let (Some(interval), Some(&(first, ratio))) = (verdict.interval, verdict.as_run.first()) {
+            let (ours, theirs) = (name(ours), name(first));
+            let (mean, low, high) = (ratio.mean, interval.low, interval.high);
+            writeln!(
+                f,
+                "- {ours}: mean wait over that of {theirs} {mean:.3} (95 %: {low:.3} to {high:.3}, by resampling days)"
+            )?;
+        }
+        if let Some((tuned, ratio)) = verdict.tuned {
+            let (ours, tuned) = (name(ours), name(tuned));
+            write!(
+                f,
+                "- {ours}: cost over that of the best setting of KEDA in hindsight ({tuned}) {ratio:.3}"
+            )?;
+            match verdict.of_bound {
+                Some(part) => writeln!(f, "; {:.0} % of what a clairvoyant would have saved", 100.0 * part),
+                None => writeln!(f),
+            }?;
+        }
+        Ok(())
+    }
+
+    fn summary(&self, ours: usize, verdicts: &[Verdict]) -> Table {
+        let against = format!("{} against", self.played.contenders[ours].name);
+        let mut table = Table::new([&against, "mean wait", "p95 wait", "cost", "worst mean wait", "logs"]);
         let first = self.played.of(Role::AsPeopleRunIt);
         for (nth, at) in first.enumerate() {
-            self.summarise(&mut table, &self.played.contenders[at].name, |verdict| {
+            summarise(&mut table, verdicts, &self.played.contenders[at].name, |verdict| {
                 verdict.as_run.get(nth).map(|&(_, ratio)| ratio)
             });
         }
         let of = |chosen: Option<(usize, Ratio)>| chosen.map(|(_, ratio)| ratio);
-        self.summarise(&mut table, "the setting of KEDA that is best on the other logs", |v| of(v.elsewhere));
-        self.summarise(&mut table, "KEDA in hindsight, same cost: mean", |v| of(v.same_cost));
-        self.summarise(&mut table, "KEDA in hindsight, same cost: p95", |v| of(v.same_cost_p95));
-        self.summarise(&mut table, "KEDA in hindsight, same mean wait", |v| of(v.same_wait));
+        summarise(&mut table, verdicts, "the setting of KEDA that is best on the other logs", |v| {
+            of(v.elsewhere)
+        });
+        summarise(&mut table, verdicts, "KEDA in hindsight, same cost: mean", |v| of(v.same_cost));
+        summarise(&mut table, verdicts, "KEDA in hindsight, same cost: p95", |v| of(v.same_cost_p95));
+        summarise(&mut table, verdicts, "KEDA in hindsight, same mean wait", |v| of(v.same_wait));
         table
     }
+}
 
-    fn summarise(&self, table: &mut Table, name: &str, ratio: impl Fn(&Verdict) -> Option<Ratio>) {
-        let ratios: Vec<Ratio> = self.verdicts.iter().filter_map(ratio).collect();
-        if ratios.is_empty() {
-            return;
-        }
-        let mean = |value: fn(&Ratio) -> f64| {
-            stats::geometric_mean(ratios.iter().map(value))
-                .map_or_else(|| "-".to_owned(), |mean| format!("{mean:.2}"))
-        };
-        let worst = ratios.iter().map(|ratio| ratio.mean).fold(0.0, f64::max);
-        table.row([
-            name.to_owned(),
-            mean(|ratio| ratio.mean),
-            mean(|ratio| ratio.p95),
-            mean(|ratio| ratio.paid),
-            format!("{worst:.2}"),
-            ratios.len().to_string(),
-        ]);
+fn summarise(table: &mut Table, verdicts: &[Verdict], name: &str, ratio: impl Fn(&Verdict) -> Option<Ratio>) {
+    let ratios: Vec<Ratio> = verdicts.iter().filter_map(ratio).collect();
+    if ratios.is_empty() {
+        return;
     }
+    let mean = |value: fn(&Ratio) -> f64| {
+        stats::geometric_mean(ratios.iter().map(value))
+            .map_or_else(|| "-".to_owned(), |mean| format!("{mean:.2}"))
+    };
+    let worst = ratios.iter().map(|ratio| ratio.mean).fold(0.0, f64::max);
+    table.row([
+        name.to_owned(),
+        mean(|ratio| ratio.mean),
+        mean(|ratio| ratio.p95),
+        mean(|ratio| ratio.paid),
+        format!("{worst:.2}"),
+        ratios.len().to_string(),
+    ]);
 }
 
 fn cells(outcome: &Outcome, worth: f64) -> impl Iterator<Item = String> {
@@ -149,31 +180,16 @@ impl fmt::Display for Report {
             self.worth
         )?;
         for (at, case) in self.played.cases.iter().enumerate() {
-            let verdict = &self.verdicts[at];
             writeln!(f, "### {}, {}\n\n{}", case.log, case.label, self.runs(at))?;
-            if let (Some(interval), Some(&(first, ratio))) = (verdict.interval, verdict.as_run.first()) {
-                writeln!(
-                    f,
-                    "Mean wait of {} over that of {}: {:.3} (95 %: {:.3} to {:.3}, by resampling days).",
-                    self.played.contenders[FORESAIL].name,
-                    self.played.contenders[first].name,
-                    ratio.mean,
-                    interval.low,
-                    interval.high
-                )?;
+            for (ours, verdicts) in &self.judged {
+                self.say(f, *ours, &verdicts[at])?;
             }
-            if let Some((tuned, ratio)) = verdict.tuned {
-                let name = &self.played.contenders[tuned].name;
-                write!(f, "Cost over that of the best setting of KEDA in hindsight ({name}): {ratio:.3}")?;
-                match verdict.of_bound {
-                    Some(part) => {
-                        writeln!(f, "; {:.0} % of what a clairvoyant would have saved.", 100.0 * part)
-                    }
-                    None => writeln!(f, "."),
-                }?;
-            }
-            writeln!(f, "Nobody is both cheaper and quicker than: {}.\n", self.front(at))?;
+            writeln!(f, "\nNobody is both cheaper and quicker than: {}.\n", self.front(at))?;
         }
-        writeln!(f, "### All of them, geometric means (below 1 is better)\n\n{}", self.summary())
+        writeln!(f, "### All of them, geometric means (below 1 is better)\n")?;
+        for (ours, verdicts) in &self.judged {
+            writeln!(f, "{}", self.summary(*ours, verdicts))?;
+        }
+        Ok(())
     }
 }
