@@ -63,7 +63,7 @@ impl Foresail {
 
     /// SIGSTOP: connections stay, nothing answers.
     pub(crate) fn freeze(&self) {
-        self.server.process.signal("STOP");
+        self.server.process.freeze();
     }
 
     /// After [`Self::kill`] or [`Self::stop`]: the same file, the same ports, nothing remembered.

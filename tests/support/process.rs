@@ -69,6 +69,12 @@ impl Process {
         send(signal, &self.child.id().to_string());
     }
 
+    /// SIGSTOP, and returns when every thread of the child has stopped: the signal alone comes a moment later.
+    pub fn freeze(&self) {
+        self.signal("STOP");
+        wait_until_blocking("stopped by SIGSTOP", PATIENCE, || has_stopped(self.child.id()));
+    }
+
     /// Sends a signal to the child's process group.
     pub fn signal_group(&self, signal: &str) {
         send(signal, &format!("-{}", self.child.id()));
@@ -286,6 +292,15 @@ pub fn signal(id: u32, signal: &str) {
 /// As [`signal`], to all processes of a group.
 pub fn signal_group(group: u32, signal: &str) {
     let _ = Command::new("sh").args(["-c", &format!("kill -s {signal} -- -{group} 2>/dev/null")]).status();
+}
+
+/// Whether all threads of a process have been stopped by a signal (state `T` in proc(5)).
+fn has_stopped(id: u32) -> bool {
+    let Ok(threads) = fs::read_dir(format!("/proc/{id}/task")) else { return false };
+    threads.flatten().all(|thread| {
+        let state = fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+        state.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with('T'))
+    })
 }
 
 fn send(signal: &str, target: &str) {

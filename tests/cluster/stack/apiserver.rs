@@ -82,7 +82,7 @@ pub(super) async fn start(place: &Place, pki: &Pki, etcd: &Etcd, options: &Optio
 impl ApiServer {
     /// SIGSTOP: connections stay and are taken, nothing answers.
     pub(crate) fn freeze(&self) {
-        self.process.signal("STOP");
+        self.process.freeze();
     }
 
     /// Ends [`Self::freeze`].
