@@ -1,7 +1,7 @@
 //! Nodes: what comes for pods that find no room, where pods go, and which nodes are taken away again.
 //!
 //! Workers have one shape, so a node is room for so many of them. Facts on Karpenter and the Cluster Autoscaler
-//! stand beside their models, [`karpenter`] and [`cluster_autoscaler`].
+//! stand beside their models, `karpenter` and `cluster_autoscaler`.
 
 mod accounts;
 mod cluster_autoscaler;
