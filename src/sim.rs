@@ -38,6 +38,8 @@ pub mod billing;
 
 mod chance;
 
+mod events;
+
 pub mod quantity;
 
 pub mod hpa;
@@ -55,6 +57,7 @@ pub mod closed_loop;
 pub mod outcome;
 
 pub mod scenario;
+
 pub mod world;
 
 pub mod timeline;

@@ -5,7 +5,7 @@
 
 mod accounts;
 mod cluster_autoscaler;
-mod events;
+mod event;
 mod karpenter;
 mod launch;
 mod life;
@@ -23,10 +23,11 @@ pub use spec::{
 };
 
 use self::accounts::{Accounts, Bill};
-use self::events::{Event, Events, Kind};
+use self::event::{Event, Kind};
 use self::launch::Launches;
 use self::room::Room;
 use self::timers::Timers;
+use super::events::Events;
 use super::start_delay::Span;
 
 /// Name of a node; written `node-3`.
@@ -79,7 +80,7 @@ pub(super) struct Nodes {
     empty: BTreeSet<u32>,
     /// Pods for which room is kept besides.
     spare: u32,
-    events: Events,
+    events: Events<Event>,
     timers: Timers,
     /// Nodes of the disruption that waits for its validation.
     chosen: Vec<u32>,
@@ -258,7 +259,7 @@ impl Nodes {
                 self.plan_look(now);
             }
             State::Living(NodePhase::Leaving) if pods == 0 => {
-                self.events.expect(Event { at: now + self.spec.termination, node: id, kind: Kind::Ended });
+                self.events.expect(now + self.spec.termination, Event { node: id, kind: Kind::Ended });
             }
             _ => {}
         }

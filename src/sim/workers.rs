@@ -5,7 +5,7 @@
 //! `ReplicaSet`, which does not know who is busy (see [`replica_set`]). Pods of Jobs leave after one job.
 
 mod accounts;
-mod events;
+mod event;
 mod jobs;
 mod life;
 mod queue;
@@ -25,11 +25,12 @@ pub use super::billing::Billing;
 pub use super::start_delay::{Span, StartDelay};
 
 use self::accounts::Accounts;
-use self::events::Events;
+use self::event::Event;
 use self::queue::Queue;
 use self::release::Release;
 use self::slots::Slots;
 use super::chance::{Chance, Purpose, mix, stream};
+use super::events::Events;
 use super::job_log::JobLog;
 use super::nodes::{NodeId, Nodes};
 use super::replica_set::{self, Phase, Rank};
@@ -63,7 +64,7 @@ pub struct WorkerPool {
     asking: VecDeque<Ask>,
     slots: Slots,
     completed: usize,
-    events: Events,
+    events: Events<Event>,
     nodes: Option<Nodes>,
     start_delays: StartDelays,
     restart_delays: StartDelays,
@@ -188,7 +189,7 @@ impl WorkerPool {
             }
             self.pass(at);
             if workers <= at {
-                if let Some(event) = self.events.pop() {
+                if let Some(event) = self.events.due(at) {
                     self.happen(event);
                 }
             } else if nodes <= at {

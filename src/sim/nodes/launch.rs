@@ -7,7 +7,7 @@
 
 use super::super::chance::{Chance, Purpose, stream};
 use super::super::start_delay::StartDelays;
-use super::events::{Event, Kind};
+use super::event::{Event, Kind};
 use super::{NodePoolSpec, Nodes};
 
 /// Seconds after which a claim without a node is given up.
@@ -95,7 +95,7 @@ impl Nodes {
         let reclaims = self.spec.spot.map_or(0.0, |spot| spot.reclaims_per_hour);
         let reclaimed = launched + self.launches.reclaim.seconds_until(reclaims);
         let node = self.claim(kind);
-        let mut expect = |at, kind| self.events.expect(Event { at, node, kind });
+        let mut expect = |at, kind| self.events.expect(at, Event { node, kind });
         if fails {
             expect(launched, Kind::LaunchFailed);
         } else {

@@ -1,6 +1,6 @@
 //! What happens to nodes: they are asked for, launched, become ready, and go.
 
-use super::events::{Event, Kind};
+use super::event::{Event, Kind};
 use super::{Node, NodePhase, Nodes, State};
 
 impl Nodes {
@@ -19,11 +19,11 @@ impl Nodes {
                 self.accounts.so_far.reclaimed += 1;
                 self.leave(id, now);
                 let notice = self.spec.spot.map_or(0.0, |spot| spot.notice);
-                self.events.expect(Event { at: now + notice, node: id, kind: Kind::ReclaimOver });
+                self.events.expect(now + notice, Event { node: id, kind: Kind::ReclaimOver });
             }
             (NodePhase::Leaving, Kind::ReclaimOver) => {
                 self.killed.push(id);
-                self.events.expect(Event { at: now, node: id, kind: Kind::Ended });
+                self.events.expect(now, Event { node: id, kind: Kind::Ended });
             }
             (NodePhase::Leaving, Kind::Ended) => self.end(id, now),
             _ => {}
@@ -106,7 +106,7 @@ impl Nodes {
             self.evicted.push(id);
         }
         if pods == 0 {
-            self.events.expect(Event { at: now + self.spec.termination, node: id, kind: Kind::Ended });
+            self.events.expect(now + self.spec.termination, Event { node: id, kind: Kind::Ended });
         }
     }
 

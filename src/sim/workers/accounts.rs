@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::super::{billing::Billing, nodes::NodeSummary};
+use super::super::{billing::Billing, nodes::NodeSummary, outcome::percentile};
 use super::Crew;
 
 /// Running totals.
@@ -222,23 +222,9 @@ impl Summary {
     }
 }
 
-/// The smallest value that at least so many per cent of the (sorted) values do not exceed; 0 of none.
-fn percentile(sorted: &[f64], percent: usize) -> f64 {
-    let rank = (sorted.len() * percent).div_ceil(100);
-    sorted.get(rank.saturating_sub(1)).copied().unwrap_or(0.0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn percentiles_are_values_that_occurred() {
-        let waits: Vec<f64> = (1..=20).map(f64::from).collect();
-        let found = [50, 95, 100].map(|percent| percentile(&waits, percent));
-        assert_eq!(found.map(|wait| format!("{wait}")), ["10", "19", "20"]);
-        assert!(percentile(&[], 95) <= 0.0);
-    }
 
     #[test]
     fn a_turn_of_direction_is_counted_once() {

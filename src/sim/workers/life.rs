@@ -1,6 +1,6 @@
 //! What happens to workers: they come, work, crash and go.
 
-use super::events::{Event, Kind};
+use super::event::{Event, Kind};
 use super::queue::Waiting;
 use super::slots::Running;
 use super::{Ask, NodeId, Nodes, Removal, Requeue, State, Worker, WorkerPool};
@@ -247,7 +247,7 @@ impl WorkerPool {
         *self.slots.at(worker.row, slot) = Some(Running { job, since: now });
         self.in_flight += 1;
         let done = now + self.release.run(in_log) + cold;
-        self.events.expect(Event { at: done, worker: id, kind: Kind::JobDone(slot), restarts });
+        self.events.expect(done, Event { worker: id, kind: Kind::JobDone(slot), restarts });
     }
 
     fn job_done(&mut self, id: u32, slot: u32) {
@@ -365,7 +365,7 @@ impl WorkerPool {
 
     fn expect(&mut self, at: f64, worker: u32, kind: Kind) {
         let restarts = self.workers[worker as usize].restarts;
-        self.events.expect(Event { at, worker, kind, restarts });
+        self.events.expect(at, Event { worker, kind, restarts });
     }
 }
 
