@@ -62,3 +62,34 @@ impl Clock for VirtualClock {
         f64::from_bits(self.0.load(Ordering::Acquire))
     }
 }
+
+/// A time zone by its IANA name.
+#[derive(Debug, Clone)]
+pub struct Zone(Option<jiff::tz::TimeZone>);
+
+impl Zone {
+    /// The zone of this name; UTC without one, and where nobody knows the name (configuration refuses such names).
+    pub fn named(name: Option<&str>) -> Self {
+        Self(name.and_then(|name| jiff::tz::TimeZone::get(name).ok()))
+    }
+
+    /// Seconds that its clocks are ahead of UTC at `now`.
+    pub fn offset(&self, now: f64) -> i32 {
+        let Some(zone) = &self.0 else { return 0 };
+        #[expect(clippy::cast_possible_truncation, reason = "whole seconds since 1970 are meant")]
+        let at = jiff::Timestamp::from_second(now as i64).ok();
+        at.map_or(0, |at| zone.to_offset(at).seconds())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_zone_keeps_its_summer_time() {
+        let amsterdam = Zone::named(Some("Europe/Amsterdam"));
+        assert_eq!([1_767_225_600.0, 1_782_864_000.0].map(|at| amsterdam.offset(at)), [3600, 7200]);
+        assert_eq!(Zone::named(None).offset(1_782_864_000.0), 0);
+    }
+}

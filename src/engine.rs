@@ -181,7 +181,7 @@ impl Engine {
             self.cluster.note(sighting, &self.config, &self.refs, now);
         }
         for active in self.active.iter_mut().flatten() {
-            active.sighting = self.cluster.sighting(&active.object);
+            active.look(&self.cluster);
             awaited |= active.has_come_into_sight();
         }
         self.cluster.publish();
@@ -271,14 +271,27 @@ impl Engine {
         let queue = spec.as_ref().ok().and_then(|spec| self.claim(spec));
         let pin = self.config.pin_for(&entry.key.namespace, &entry.key.name);
         let object = object(&self.config, &entry, spec.as_ref().ok());
-        let sighting = self.cluster.sighting(&object);
-        ActiveRef { entry, spec, queue, pin, state, activity, object, sighting, logged: None, awaiting: None }
+        let mut active = ActiveRef {
+            entry,
+            spec,
+            queue,
+            pin,
+            state,
+            activity,
+            object,
+            sighting: None,
+            starts: (0, 0),
+            logged: None,
+            awaiting: None,
+        };
+        active.look(&self.cluster);
+        active
     }
 
     /// Finds or adds a ref's queue and counts the ref.
     fn claim(&mut self, spec: &RefSpec) -> Option<Arc<KnownQueue>> {
         let rules = rules(&self.config, &spec.queue)?;
-        Some(self.queues.claim(&spec.queue, rules, spec.policy.mode, &mut self.series))
+        Some(self.queues.claim(&spec.queue, rules, &spec.policy, &mut self.series))
     }
 
     fn release(&mut self, queue: Option<&Arc<KnownQueue>>, spec: Option<&RefSpec>) {
@@ -310,6 +323,7 @@ impl Engine {
                 let awaited = first || wakes || queue.starts_jobs();
                 let draining = crew.map_or(0, |crew| crew.call_roll(&mut sample, at));
                 self.series.intake(known.index, at, &sample, draining);
+                queue.learn(at, &sample, &self.series);
                 awaited
             }
             Err(error) => {
@@ -317,6 +331,7 @@ impl Engine {
                     faults.of(queue, &error);
                 }
                 queue.error = Some(error);
+                queue.learner.miss();
                 self.series.fail(known.index);
                 first
             }

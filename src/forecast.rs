@@ -10,6 +10,7 @@
 //! - [`calendar`]: recurring bursts
 //! - [`service`]: how long jobs run
 //! - [`lead`]: how long workers take to start
+//! - [`learner`]: what samples teach a forecast
 //! - [`state`]: what is kept over restarts
 
 pub mod arrivals;
@@ -21,6 +22,7 @@ pub mod excitation;
 pub mod horizon;
 pub mod horizons;
 pub mod lead;
+pub mod learner;
 pub mod negative_binomial;
 pub mod predictive;
 pub mod rates;

@@ -273,6 +273,15 @@ impl Series {
     }
 }
 
+impl QueueView {
+    /// Whether time alone changes nothing of it: a sample that shows the same is no news.
+    pub fn is_steady(&self) -> bool {
+        let settling =
+            self.depth.in_flight.is_none() && self.empty_for.is_some_and(|seconds| seconds < self.max_run);
+        self.no_fall.is_none() && !settling
+    }
+}
+
 impl Depth {
     fn has_work(&self) -> bool {
         self.waiting > 0 || self.in_flight.is_some_and(|n| n > 0)

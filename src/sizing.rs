@@ -1,22 +1,33 @@
 //! The decision: how many workers one ref wants, and why.
 //!
-//! A function of what is believed of the queue, what is known of the workload, the policy, and the
-//! little that the ref remembers. Precedence: known busy floor, then caps (the
-//! policy's, then the object's), then the reactive target.
+//! A function of what is believed of the queue, what was learned of it, what is known of the workload, the policy,
+//! and the little that the ref remembers. Precedence: known busy floor, then caps (the policy's, then the object's),
+//! then the reactive target, then what is spent on forecasts.
+//!
+//! - `workers`: the decision for workers that take jobs again and again
+//! - `backlog`: workers for what waits now
+//! - `spare`, `budget`: workers for what is expected, and what may be spent on them
+//! - [`KeepAlive`]: the hold on the way down
 
+mod backlog;
+mod budget;
 mod keep_alive;
 mod policy;
+mod spare;
 mod why;
+mod workers;
 
+pub use budget::Budget;
 pub use keep_alive::KeepAlive;
 pub use policy::{Mode, Objective, Pin, Policy, Strategy};
-pub use why::Why;
+pub use why::{Ahead, Why};
 
+use crate::forecast::{Forecast, lead::LeadTimes};
 use crate::series::{Depth, NoFall, QueueView, Unseen};
 
 /// Rises with every change after which the same samples may give another decision, so that whatever was recorded
 /// under another version is not taken for what would be decided today.
-pub const DECISION_VERSION: u32 = 1;
+pub const DECISION_VERSION: u32 = 2;
 
 /// What is seen of the pods that a ref scales; all `None` without Kubernetes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -40,9 +51,15 @@ pub struct Workload {
 pub struct RefState {
     /// The last target; `None` until something is known.
     pub last_target: Option<u32>,
+    /// How long its workers take to start.
+    pub lead: LeadTimes,
+    /// What was spent on forecasts, and what may be.
+    pub budget: Budget,
     hold: KeepAlive,
     /// The busy floor when it was last seen: it stands while the queue cannot be seen.
     floor: u32,
+    /// Workers of the last target that only a forecast wanted.
+    speculative: u32,
 }
 
 /// One ref's decision at one tick.
@@ -98,134 +115,23 @@ pub enum Undecided {
     NothingToHold,
 }
 
-impl RefState {
-    /// Until when the decision just made at `now` stands if no sample says anything else; `now` where the next
-    /// one may change it even so, infinite where only a different sample can.
-    pub fn stands_until(&self, now: f64, view: &QueueView, policy: &Policy) -> f64 {
-        let blind = view.depth.in_flight.is_none();
-        let settling = blind && view.empty_for.is_some_and(|seconds| seconds < view.max_run);
-        if view.no_fall.is_some() || settling {
-            return now;
-        }
-        match policy.mode {
-            Mode::Workers if self.hold.holds_more_than(demand(&view.depth, policy.slots)) => {
-                now + self.hold.left(now, policy.keep_alive)
-            }
-            Mode::Workers | Mode::Jobs(_) => f64::INFINITY,
-        }
-    }
-}
-
-/// Decides for one ref. `pin` is the operator's override for it.
+/// Decides for one ref of a queue, of which `forecast` was learned. `pin` is the operator's override for it.
 ///
 /// # Errors
 /// When not enough is known to say a number: not knowing is never a zero.
 pub fn decide(
     now: f64,
     queue: Result<QueueView, Unseen>,
+    forecast: &Forecast,
     workload: Workload,
     policy: &Policy,
     pin: Option<Pin>,
     state: &mut RefState,
 ) -> Result<Decision, Undecided> {
     match policy.mode {
-        Mode::Workers => workers(now, queue, workload, policy, pin, state),
+        Mode::Workers => workers::decide(now, queue, forecast, workload, policy, pin, state),
         Mode::Jobs(strategy) => jobs(queue, strategy, policy, pin),
     }
-}
-
-fn workers(
-    now: f64,
-    queue: Result<QueueView, Unseen>,
-    workload: Workload,
-    policy: &Policy,
-    pin: Option<Pin>,
-    state: &mut RefState,
-) -> Result<Decision, Undecided> {
-    if state.last_target.is_none()
-        && let Some(replicas) = workload.asked_for()
-    {
-        state.last_target = Some(replicas);
-        state.hold.observe(now, policy.keep_alive, replicas);
-    }
-    let seen = queue.is_ok();
-    if let Ok(view) = &queue {
-        state.floor = busy_floor(&view.depth, state.last_target);
-    }
-    let floor = state.floor;
-    let mut decision = match pin {
-        Some(Pin::Workers(n)) => pinned(queue.ok(), n, floor, "override"),
-        Some(Pin::Hold) => {
-            pinned(queue.ok(), state.last_target.ok_or(Undecided::NothingToHold)?, floor, "hold")
-        }
-        Some(Pin::Reactive) | None => reactive(now, &queue?, workload, policy, floor, state)?,
-    };
-    decision.why.workload = Some(workload);
-    // A number that was answered unseen says nothing of the workers that there are.
-    if seen {
-        state.last_target = Some(decision.target);
-    }
-    Ok(decision)
-}
-
-fn reactive(
-    now: f64,
-    view: &QueueView,
-    workload: Workload,
-    policy: &Policy,
-    floor: u32,
-    state: &mut RefState,
-) -> Result<Decision, Undecided> {
-    let depth = &view.depth;
-    let demand = demand(depth, policy.slots);
-    let blind = depth.in_flight.is_none();
-    let settled = !blind || view.empty_for.is_some_and(|seconds| seconds >= view.max_run);
-    let Some(last) = state.last_target.or((demand > 0 || settled).then_some(0)) else {
-        let empty_for = view.empty_for.unwrap_or(0.0);
-        return Err(Undecided::Blind { empty_for, max_run: view.max_run });
-    };
-
-    let held = state.hold.observe(now, policy.keep_alive, demand);
-    let held = held.min(workload.worth_holding(depth, policy.slots)).max(demand);
-    let wanted = if view.no_fall.is_some() || !settled { held.max(last) } else { held };
-    let raised = |by: u32, n: u32| if n > 0 { n.max(by) } else { 0 };
-    let lowered = |by: Option<u32>, n: u32| n.min(by.unwrap_or(u32::MAX));
-    let at_least = raised(policy.min, wanted);
-    let objects_least = raised(workload.min.unwrap_or(0), at_least);
-    let capped = lowered(policy.max, objects_least);
-    let objects_most = lowered(workload.max, capped);
-    let target = objects_most.max(floor);
-
-    let why = Why {
-        target,
-        reason: "reactive",
-        depth: Some(*depth),
-        slots: policy.slots,
-        hold: (held > demand).then(|| state.hold.left(now, policy.keep_alive)),
-        no_fall: view.no_fall.map(NoFall::word).or((wanted > held).then_some("in-flight-unseen")),
-        floor: (target > objects_most).then_some(floor),
-        max: (capped < objects_least).then_some(capped),
-        min: (at_least > wanted).then_some(at_least),
-        object_max: objects_most < capped,
-        object_min: objects_least > at_least,
-        workload: None,
-        never_seen: !view.ever_seen,
-        shared: 0,
-    };
-    Ok(Decision { target, reactive: target, hint: 0, why })
-}
-
-/// A target that the operator's override fixed; busy workers stay all the same.
-fn pinned(view: Option<QueueView>, n: u32, floor: u32, reason: &'static str) -> Decision {
-    let target = n.max(floor);
-    let why = Why {
-        target,
-        reason,
-        depth: view.map(|view| view.depth),
-        floor: (target > n).then_some(floor),
-        ..Why::default()
-    };
-    Decision { target, reactive: target, hint: 0, why }
 }
 
 /// `mode: jobs`: the value is the newest sample, nothing is held and nothing is forecast.
@@ -267,35 +173,6 @@ fn demand(depth: &Depth, slots: u32) -> u32 {
     let running = depth.in_flight.unwrap_or(0).saturating_sub(depth.stuck).saturating_sub(depth.draining);
     let full = depth.waiting.saturating_add(running).div_ceil(u64::from(slots.max(1)));
     saturate(full.saturating_add(u64::from(depth.stuck > 0)))
-}
-
-/// Workers known to be busy: counted where the layout names them, else as many as there may be. Jobs
-/// alone say nothing of workers while no target is known: they may share few.
-fn busy_floor(depth: &Depth, last_target: Option<u32>) -> u32 {
-    match (depth.busy_workers, depth.in_flight) {
-        (Some(busy), _) => saturate(busy),
-        (None, Some(in_flight)) => {
-            let held = in_flight.saturating_sub(depth.stuck).saturating_sub(depth.draining);
-            saturate(held).min(last_target.unwrap_or(0))
-        }
-        (None, None) => 0,
-    }
-}
-
-impl Workload {
-    /// Pods asked for, at least: those that are seen where the replicas themselves are not known.
-    pub fn asked_for(&self) -> Option<u32> {
-        self.replicas.or_else(|| Some(self.ready?.saturating_add(self.starting.unwrap_or(0))))
-    }
-
-    /// How many workers a hold may keep: those that run, and those starting that work waits for.
-    fn worth_holding(&self, depth: &Depth, slots: u32) -> u32 {
-        let (Some(ready), Some(starting), Some(_)) = (self.ready, self.starting, depth.in_flight) else {
-            return u32::MAX;
-        };
-        let awaited = saturate(depth.waiting.div_ceil(u64::from(slots.max(1))));
-        ready.saturating_add(starting.min(awaited))
-    }
 }
 
 fn saturate(n: u64) -> u32 {

@@ -14,7 +14,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Number, Value};
 
 use crate::{
+    clock::Zone,
     config::policy::PolicyConfig,
+    forecast::{
+        horizons::Horizons,
+        lead,
+        learner::{Counts, Learner},
+    },
     series::{QueueIndex, QueueRules, Sample, Series},
     sizing::{self, Policy, RefState, Workload},
 };
@@ -73,6 +79,8 @@ struct Decider {
     policy: Policy,
     series: Series,
     queue: QueueIndex,
+    learner: Learner,
+    zone: Zone,
     state: RefState,
     last: Option<(f64, Answer)>,
 }
@@ -86,10 +94,6 @@ enum Answer {
 
 /// One line of input; every key but `t` may be absent or null, unknown keys are ignored.
 #[derive(Debug, Deserialize)]
-#[expect(
-    dead_code,
-    reason = "run times and lead times are checked for shape now; the forecast will learn from them"
-)]
 struct Line {
     t: Number,
     waiting: Option<u64>,
@@ -127,7 +131,9 @@ impl Decider {
     fn new(policy: Policy) -> Self {
         let mut series = Series::default();
         let queue = series.add(RULES);
-        Self { policy, series, queue, state: RefState::default(), last: None }
+        let zone = Zone::named(policy.timezone.as_deref());
+        let learner = Learner::new(Horizons::default());
+        Self { policy, series, queue, learner, zone, state: RefState::default(), last: None }
     }
 
     /// The answer to one line, and whether the line was good. A bad line changes nothing.
@@ -163,10 +169,9 @@ impl Decider {
             completions_total,
             workers_ready,
             workers_starting,
-            // What the forecast will learn from.
-            completed: _,
-            lead_times: _,
-            lead_times_cold: _,
+            completed,
+            lead_times,
+            lead_times_cold,
         } = line;
         let sample = Sample {
             waiting,
@@ -178,9 +183,23 @@ impl Decider {
             ..Sample::default()
         };
         self.series.intake(self.queue, at, &sample, in_flight_draining.unwrap_or(0));
-        let workload = Workload { ready: workers_ready, starting: workers_starting, ..Workload::default() };
         let view = self.series.view(self.queue, at);
-        match sizing::decide(at, view, workload, &self.policy, None, &mut self.state) {
+        match waiting {
+            Some(waiting) if view.is_ok_and(|view| view.no_fall.is_none()) => {
+                let (arrivals, completions) =
+                    (self.series.arrivals(self.queue), self.series.completions(self.queue));
+                let counts = Counts { waiting, in_flight, arrivals, completions };
+                self.learner.learn(at, counts, self.zone.offset(at));
+            }
+            _ => self.learner.miss(),
+        }
+        for Seconds(run) in completed.into_iter().flatten() {
+            self.learner.forecast_mut().service_mut().ended(run);
+        }
+        self.learn_starts(lead_times.unwrap_or_default(), lead_times_cold.unwrap_or_default());
+        let workload = Workload { ready: workers_ready, starting: workers_starting, ..Workload::default() };
+        match sizing::decide(at, view, self.learner.forecast(), workload, &self.policy, None, &mut self.state)
+        {
             Ok(decision) => Answer::Decided {
                 t,
                 target: decision.target,
@@ -190,6 +209,24 @@ impl Decider {
                 why: decision.why.to_string(),
             },
             Err(undecided) => Answer::Refused { t: Some(t), error: undecided.to_string() },
+        }
+    }
+}
+
+impl Decider {
+    /// `all` has the cold ones too.
+    fn learn_starts(&mut self, all: Vec<Seconds>, cold: Vec<Seconds>) {
+        let mut cold: Vec<f64> = cold.into_iter().map(|seconds| seconds.0).collect();
+        for Seconds(lead) in all {
+            let waited = cold.iter().position(|known| known.total_cmp(&lead).is_eq());
+            let start = waited.map_or(lead::Start::Warm, |place| {
+                cold.swap_remove(place);
+                lead::Start::Cold
+            });
+            self.state.lead.started(start, lead);
+        }
+        for lead in cold {
+            self.state.lead.started(lead::Start::Cold, lead);
         }
     }
 }

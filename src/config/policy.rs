@@ -32,28 +32,28 @@ pub const POLICY_KEYS: &[PolicyKey] = &[
         "word",
         "`cost`, `wait`",
         "`cost`",
-        "What the forecast will optimise; accepted now, without effect until the forecast comes.",
+        "What decides how many workers there are: what waiting is worth, or how long jobs may wait.",
     ),
     key(
         "worth",
         "worker-seconds per second of waiting",
         "0.001 to 1000",
         "3",
-        "Objective `cost`: what one second of a job's waiting is worth; accepted now, without effect until the forecast comes.",
+        "Objective `cost`: what one second of a job's waiting is worth; more of it means more workers, sooner and for longer.",
     ),
     key(
         "wait",
         "duration",
         "over 0 s",
         "2m",
-        "Objective `wait`: the bound on the wait; accepted now, without effect until the forecast comes.",
+        "Objective `wait`: how long jobs may wait. Where workers take longer to start, spare ones are kept for jobs that are expected.",
     ),
     key(
         "quantile",
         "share",
         "0.5 to 0.999",
         "0.95",
-        "Objective `wait`: the share of jobs that the bound holds for; accepted now, without effect until the forecast comes.",
+        "Objective `wait`: the share of jobs that the bound is to hold for.",
     ),
     key("slots", "jobs", "1 to 10000", "1", "Jobs that one worker runs at a time."),
     key(
@@ -78,17 +78,23 @@ pub const POLICY_KEYS: &[PolicyKey] = &[
         "How long a worker is kept after the work that it was started for is gone.",
     ),
     key(
+        "budget",
+        "share",
+        "0 to 10",
+        "0.25",
+        "Idle worker-seconds that may be spent on forecasts for each busy one; 0: only what waits and runs counts.",
+    ),
+    key(
         "timezone",
         "IANA name",
         "such as `Europe/Amsterdam`",
         "`UTC`",
-        "Whose hours and weekdays count; accepted now, without effect until the calendar comes.",
+        "Whose hours and weekdays count: recurring bursts keep to them.",
     ),
 ];
 
 /// Keys that later versions have.
-const LATER: &[&str] =
-    &["max_spend", "budget", "group", "weight", "calendar", "forecast", "history", "victims"];
+const LATER: &[&str] = &["max_spend", "group", "weight", "calendar", "forecast", "history", "victims"];
 
 const fn key(
     name: &'static str,
@@ -230,6 +236,8 @@ fn policy(keys: &BTreeMap<String, String>) -> Result<Policy, PolicyError> {
         min,
         max,
         keep_alive: duration("keep_alive", get("keep_alive").unwrap_or("60s"), 0.0, 86_400.0)?,
+        timezone: get("timezone").filter(|name| *name != "UTC").map(Into::into),
+        budget: number("budget", get("budget").unwrap_or("0.25"), 0.0, 10.0)?,
         ..Policy::default()
     })
 }

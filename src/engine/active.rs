@@ -6,10 +6,11 @@ use crate::{
     answers::NoAnswer,
     config::source::WorkloadName,
     engine::{cluster::Cluster, queues::Queues},
+    forecast::{Forecast, horizons::Horizons, lead::Start},
     refs::{self, Caller, RefEntry, RefKey, RefSpec},
     series::{KnownQueue, Series, Unseen},
     sizing::{self, Decision, Mode, Pin, RefState, Undecided},
-    workloads::{Sight, Sighting},
+    workloads::{Sight, Sighting, Starts},
 };
 
 /// Seconds for which a new ref waits for the event that tells of its workload: KEDA calls for a new object at
@@ -29,6 +30,8 @@ pub(super) struct ActiveRef {
     pub(super) object: WorkloadName,
     /// What was last seen there of it.
     pub(super) sighting: Option<Arc<Sighting>>,
+    /// Starts of its pods that its lead times have learned from: warm and cold ones.
+    pub(super) starts: (u64, u64),
     /// The target, and the replicas beside it, that the log last told of, for a watched ref.
     pub(super) logged: Option<(u32, Option<u32>)>,
     /// Since when its workload was to be seen for the first time, in a cluster that is in sight.
@@ -47,6 +50,18 @@ impl ActiveRef {
     pub(super) fn has_come_into_sight(&self) -> bool {
         let replicas = self.sighting.as_ref().and_then(|sighting| sighting.workload.asked_for());
         self.awaiting.is_some() && self.state.last_target.is_none() && replicas.is_some()
+    }
+
+    /// Takes what was seen of it in Kubernetes, and learns from the starts of its pods.
+    pub(super) fn look(&mut self, cluster: &Cluster) {
+        self.sighting = cluster.sighting(&self.object);
+        let Some(Starts { warm, cold }) = self.sighting.as_ref().map(|sighting| &sighting.starts) else {
+            return;
+        };
+        let lead = &mut self.state.lead;
+        warm.since(self.starts.0).for_each(|seconds| lead.started(Start::Warm, seconds));
+        cold.since(self.starts.1).for_each(|seconds| lead.started(Start::Cold, seconds));
+        self.starts = (warm.count, cold.count);
     }
 
     /// Logs what a watched ref would be answered beside the replicas that there are, when either changes
@@ -84,10 +99,17 @@ impl ActiveRef {
             return Err(NoAnswer::WorkloadPending);
         }
         let view = known.map_or(Err(Unseen::NoSample), |known| series.view(known.index, now));
+        let unlearned;
+        let forecast = if let Some(queue) = queue {
+            queue.learner.forecast()
+        } else {
+            unlearned = Forecast::new(Horizons::default());
+            &unlearned
+        };
         let decided = if starts_anew && cluster.is_awaited(now) {
             Err(Undecided::NotListed)
         } else {
-            sizing::decide(now, view, workload, &spec.policy, self.pin, &mut self.state)
+            sizing::decide(now, view, forecast, workload, &spec.policy, self.pin, &mut self.state)
         };
         match (decided, queue) {
             (Ok(mut decision), Some(queue)) => {

@@ -3,8 +3,13 @@
 use std::{collections::HashMap, sync::Arc};
 
 use crate::{
-    series::{KnownQueue, QueueIndex, QueueKey, QueueRules, Series},
-    sizing::Mode,
+    clock::Zone,
+    forecast::{
+        horizons::Horizons,
+        learner::{Counts, Learner},
+    },
+    series::{KnownQueue, QueueIndex, QueueKey, QueueRules, Sample, Series},
+    sizing::{Mode, Policy},
 };
 
 /// All queues, each at its place in the series.
@@ -26,6 +31,9 @@ pub(super) struct Queue {
     /// Whether the first read came back, with whatever result.
     pub(super) read: bool,
     refs: u32,
+    pub(super) learner: Box<Learner>,
+    /// To whose hours its recurring bursts keep: as the ref says that came first.
+    pub(super) zone: Zone,
 }
 
 impl Queue {
@@ -33,6 +41,19 @@ impl Queue {
     /// it starts too many.
     pub(super) fn starts_jobs(&self) -> bool {
         self.refs > self.worker_refs
+    }
+
+    /// Teaches the forecast what a sample says that was just taken in, where it is believed.
+    pub(super) fn learn(&mut self, at: f64, sample: &Sample, series: &Series) {
+        let believed = series.view(self.index, at).is_ok_and(|view| view.no_fall.is_none());
+        let Some(waiting) = sample.waiting.filter(|_| believed) else { return self.learner.miss() };
+        let counts = Counts {
+            waiting,
+            in_flight: sample.in_flight,
+            arrivals: series.arrivals(self.index),
+            completions: series.completions(self.index),
+        };
+        self.learner.learn(at, counts, self.zone.offset(at));
     }
 
     /// Whether more than one ref asks for it.
@@ -57,7 +78,7 @@ impl Queues {
         &mut self,
         key: &QueueKey,
         rules: QueueRules,
-        mode: Mode,
+        policy: &Policy,
         series: &mut Series,
     ) -> Arc<KnownQueue> {
         let known = self
@@ -76,9 +97,11 @@ impl Queues {
             own_fault: false,
             read: false,
             refs: 0,
+            learner: Box::new(Learner::new(Horizons::default())),
+            zone: Zone::named(policy.timezone.as_deref()),
         });
         queue.refs += 1;
-        queue.worker_refs += u32::from(mode == Mode::Workers);
+        queue.worker_refs += u32::from(policy.mode == Mode::Workers);
         known.clone()
     }
 

@@ -104,6 +104,11 @@ impl Calendar {
         self.plan();
     }
 
+    /// Seconds from `t` on in which no burst is due; infinite where none is known.
+    pub fn quiet_for(&self, t: f64) -> f64 {
+        if self.none_before < f64::MAX { (self.none_before - t).max(0.0) } else { f64::INFINITY }
+    }
+
     /// The burst that may begin within `horizon` seconds after `t`.
     pub fn due(&self, t: f64, horizon: f64) -> DueBurst {
         if t + horizon < self.none_before {

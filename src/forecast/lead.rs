@@ -21,6 +21,12 @@ const PRIOR_STARTS: f64 = 3.0;
 const WARM: (f64, f64) = (8.0, 2.5);
 const COLD: (f64, f64) = (80.0, 4.0);
 
+/// Weight of the newest start in the share of cold ones.
+const LATEST: f32 = 0.02;
+
+/// Share of starts that wait for a node, before any was seen.
+const COLD_SHARE: f32 = 0.5;
+
 /// Whether a node was there when the worker was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Start {
@@ -35,6 +41,8 @@ pub enum Start {
 pub struct LeadTimes {
     warm: LeadTime,
     cold: LeadTime,
+    /// Share of the latest starts that had to wait for a node.
+    cold_share: f32,
 }
 
 /// The law of one kind of lead time: counts in log-spaced buckets, 1 s to an hour, decayed by starts.
@@ -46,7 +54,7 @@ pub struct LeadTime {
 
 impl Default for LeadTimes {
     fn default() -> Self {
-        Self { warm: LeadTime::prior(WARM), cold: LeadTime::prior(COLD) }
+        Self { warm: LeadTime::prior(WARM), cold: LeadTime::prior(COLD), cold_share: COLD_SHARE }
     }
 }
 
@@ -67,7 +75,15 @@ impl LeadTimes {
         };
         if seconds >= 0.0 && seconds.is_finite() {
             law.learn(seconds);
+            let cold = f32::from(u8::from(start == Start::Cold));
+            self.cold_share += (cold - self.cold_share) * LATEST;
         }
+    }
+
+    /// Mean lead time of a worker that is asked for now, seconds, as often cold as the latest ones were.
+    pub fn mean(&self) -> f64 {
+        let cold = f64::from(self.cold_share);
+        cold * self.cold.mean() + (1.0 - cold) * self.warm.mean()
     }
 }
 

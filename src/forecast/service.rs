@@ -70,6 +70,11 @@ impl Service {
         &self.law
     }
 
+    /// Jobs that ended and tell of run times, decayed.
+    pub fn jobs(&self) -> f64 {
+        f64::from(self.ended.iter().sum::<f32>().max(self.completions))
+    }
+
     /// Takes the run time of a job that ended, seconds. What is no time (negative, not finite) is left out.
     pub fn ended(&mut self, seconds: f64) {
         if !(seconds >= 0.0 && seconds.is_finite()) {

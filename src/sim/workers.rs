@@ -73,8 +73,19 @@ pub struct WorkerPool {
     accounts: Accounts,
     /// Those ranked by [`Self::rank_victims`].
     ranked: Vec<u32>,
+    /// Of all workers that became ready.
+    starts: Vec<Start>,
     /// Space for the choice of who goes.
     ranks: Vec<(Rank, u32)>,
+}
+
+/// How a worker started.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Start {
+    /// From being asked for to being ready.
+    pub seconds: f64,
+    /// Whether a node had to come.
+    pub waited_for_node: bool,
 }
 
 /// Name of a worker; written `worker-7`.
@@ -165,6 +176,7 @@ impl WorkerPool {
             restart_delays: StartDelays::new(spec.start.clone(), stream(seed, Purpose::Restart)),
             crashes: Chance::new(seed, Purpose::Crash),
             ranked: Vec::new(),
+            starts: Vec::new(),
             ranks: Vec::new(),
             spec: spec.clone(),
         }

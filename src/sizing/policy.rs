@@ -3,7 +3,7 @@
 /// The policy of one ref after all overrides by key.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Policy {
-    /// What waiting is worth; without a forecast it changes nothing.
+    /// What waiting is worth.
     pub objective: Objective,
     /// Whether the ref scales workers that take many jobs, or starts a Job for each.
     pub mode: Mode,
@@ -15,6 +15,10 @@ pub struct Policy {
     pub max: Option<u32>,
     /// Seconds that a worker is kept after the work that it was started for is gone.
     pub keep_alive: f64,
+    /// Idle worker-seconds that may be spent on forecasts for each busy one; 0 for no speculation.
+    pub budget: f64,
+    /// IANA name of the time zone to whose hours recurring bursts keep; UTC where absent.
+    pub timezone: Option<Box<str>>,
 }
 
 /// What is traded against what.
@@ -68,12 +72,14 @@ pub enum Pin {
 impl Default for Policy {
     fn default() -> Self {
         Self {
-            objective: Objective::Cost { worth: 1.0 },
+            objective: Objective::Cost { worth: 3.0 },
             mode: Mode::Workers,
             slots: 1,
             min: 0,
             max: None,
             keep_alive: 60.0,
+            budget: 0.25,
+            timezone: None,
         }
     }
 }

@@ -1,8 +1,10 @@
 //! Invariants of the decision, as cases and as properties.
 
-use proptest::prelude::{any, prop, prop_assert, prop_assert_eq, proptest};
+use proptest::prelude::{any, prop, prop_assert, prop_assert_eq, prop_oneof, proptest};
 
+use super::workers::busy_floor;
 use super::*;
+use crate::forecast::{arrivals::Seen, horizons::Horizons};
 use crate::series::{Holder, QueueIndex, QueueRules, Sample, Series};
 
 const RULES: QueueRules = QueueRules { max_run: 300.0, stale_after: 120.0 };
@@ -11,6 +13,7 @@ const RULES: QueueRules = QueueRules { max_run: 300.0, stale_after: 120.0 };
 struct Bench {
     series: Series,
     queue: QueueIndex,
+    forecast: Forecast,
     state: RefState,
     workload: Workload,
     policy: Policy,
@@ -21,7 +24,9 @@ impl Bench {
     fn new(policy: Policy) -> Self {
         let mut series = Series::default();
         let queue = series.add(RULES);
-        Self { series, queue, state: RefState::default(), workload: Workload::default(), policy, now: 1000.0 }
+        let (state, workload) = (RefState::default(), Workload::default());
+        let forecast = Forecast::new(Horizons::default());
+        Self { series, queue, forecast, state, workload, policy, now: 1000.0 }
     }
 
     fn after(&mut self, seconds: f64) -> &mut Self {
@@ -40,7 +45,7 @@ impl Bench {
 
     fn decide(&mut self, pin: Option<Pin>) -> Result<Decision, Undecided> {
         let view = self.series.view(self.queue, self.now);
-        decide(self.now, view, self.workload, &self.policy, pin, &mut self.state)
+        decide(self.now, view, &self.forecast, self.workload, &self.policy, pin, &mut self.state)
     }
 
     /// Sees an empty queue often enough to be believed.
@@ -53,6 +58,7 @@ fn no_keep_alive() -> Policy {
     Policy { keep_alive: 0.0, ..Policy::default() }
 }
 
+#[expect(clippy::large_types_passed_by_value, reason = "it stands around the call that makes it")]
 fn target(decision: Result<Decision, Undecided>) -> u32 {
     decision.unwrap().target
 }
@@ -255,7 +261,84 @@ fn a_queue_never_seen_with_work_is_flagged() {
     assert!(decision.why.to_string().ends_with("never_seen"), "{}", decision.why);
 }
 
+/// A forecast of a queue to which so many jobs came every ten seconds, again and again for so many hours.
+fn taught(jobs: &[u64], hours: u32, until: f64) -> Forecast {
+    let mut forecast = Forecast::new(Horizons::default());
+    let from = until - f64::from(hours) * 3_600.0;
+    forecast.observe(from, Seen::Gap, 0);
+    for (step, &jobs) in (1..=hours * 360).zip(jobs.iter().cycle()) {
+        forecast.observe(from + f64::from(step) * 10.0, Seen::Arrivals(jobs), 0);
+    }
+    forecast
+}
+
+#[test]
+fn a_queue_that_always_brings_more_has_workers_ahead_of_it_as_far_as_the_budget_goes() {
+    let mut bench = Bench::new(Policy { budget: 0.25, ..no_keep_alive() });
+    bench.forecast = taught(&[1], 24, bench.now);
+    assert_eq!(target(bench.sees(1, Some(9))), 10, "nothing was worked yet");
+    for _ in 0..600 {
+        bench.forecast.observe(bench.now, Seen::Arrivals(0), 0);
+        bench.after(1.0).sees(1, Some(9)).unwrap();
+    }
+    bench.forecast = taught(&[1], 24, bench.now);
+    let ahead = bench.after(1.0).sees(1, Some(9)).unwrap();
+    assert_eq!(ahead.reactive, 10);
+    assert!(ahead.target > 10 && ahead.why.reason == "forecast", "{}", ahead.why);
+    let reactive = bench.decide(Some(Pin::Reactive)).unwrap();
+    assert_eq!((reactive.target, reactive.why.reason), (10, "reactive"));
+    bench.policy.budget = 0.0;
+    assert_eq!(target(bench.decide(None)), 10);
+}
+
+#[test]
+fn jobs_on_terminating_workers_keep_a_target_from_falling_further() {
+    let mut bench = Bench::new(no_keep_alive());
+    bench.sees(10, Some(0)).unwrap();
+    bench.after(1.0).sees(0, Some(10)).unwrap();
+    let see = |bench: &mut Bench, in_flight, draining| {
+        let sample = Sample { waiting: Some(0), in_flight: Some(in_flight), ..Sample::default() };
+        bench.series.intake(bench.queue, bench.now, &sample, draining);
+        target(bench.after(1.0).decide(None))
+    };
+    assert_eq!(see(&mut bench, 6, 0), 6);
+    assert_eq!(
+        see(&mut bench, 6, 3),
+        6,
+        "three of the six that ran were told to go: the other three are not too many"
+    );
+    assert_eq!(see(&mut bench, 4, 2), 4);
+    assert_eq!(see(&mut bench, 5, 5), 4, "what is gone does not come back for them");
+}
+
 proptest! {
+    /// However wrong a forecast is: no target below the reactive one, and no more spent than the budget.
+    #[test]
+    fn a_wrong_forecast_costs_no_more_than_the_budget_and_lowers_nothing(
+        lies in prop::collection::vec(prop_oneof![proptest::strategy::Just(0_u64), 0_u64..200], 1..40),
+        steps in prop::collection::vec((1.0..30.0f64, 0u64..30, 0u64..40), 1..150),
+        budget in 0.0..1.0f64, worth in 0.1..100.0f64,
+    ) {
+        let objective = Objective::Cost { worth };
+        let mut bench = Bench::new(Policy { objective, budget, ..no_keep_alive() });
+        bench.forecast = taught(&lies, 2, bench.now);
+        let (mut work, mut spent) = (0.0, 0.0);
+        let (mut busy, mut idle) = (0.0, 0.0);
+        for (step, waiting, in_flight) in steps {
+            let lie = lies[usize::try_from(in_flight).unwrap() % lies.len()];
+            bench.forecast.observe(bench.now, Seen::Arrivals(lie), 0);
+            let Ok(decision) = bench.after(step).sees(waiting, Some(in_flight)) else { continue };
+            work += busy * step;
+            spent += idle * step;
+            prop_assert!(decision.target >= decision.reactive);
+            let Depth { waiting: _, in_flight, .. } = decision.why.depth.unwrap();
+            let running = u32::try_from(in_flight.unwrap()).unwrap();
+            let ahead = decision.target - decision.reactive;
+            (busy, idle) = (f64::from(running), f64::from(ahead.min(decision.target.saturating_sub(running))));
+        }
+        prop_assert!(spent <= budget * work + 1e-6, "{spent} of {work}");
+    }
+
     /// Whatever is seen: between 0 and the cap or at least the floor, 0 or at least the minimum, and
     /// never below the jobs that are waiting and running while the cap allows.
     #[test]

@@ -7,15 +7,22 @@ use crate::series::{Depth, Quality};
 
 /// The parts of the line; only what mattered is printed.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a word of the line that is there or not")]
 pub struct Why {
     /// The target.
     pub target: u32,
-    /// Which rule led: `reactive`, `jobs`, `override`, `hold`.
+    /// Which rule led: `reactive`, `forecast`, `jobs`, `override`, `hold`.
     pub reason: &'static str,
     /// The numbers believed of the queue; `None` where an override answers for an unseen queue.
     pub depth: Option<Depth>,
     /// Slots a worker.
     pub slots: u32,
+    /// Mean run time and lead time, seconds, where they say that workers take several of the waiting jobs each.
+    pub shared_work: Option<(f64, f64)>,
+    /// The objective cannot be kept: workers take longer to start than jobs may wait.
+    pub infeasible: bool,
+    /// What was added on the word of a forecast.
+    pub ahead: Option<Ahead>,
     /// Seconds for which the keep-alive still holds the target above demand.
     pub hold: Option<f64>,
     /// Why the target did not fall.
@@ -38,6 +45,21 @@ pub struct Why {
     pub never_seen: bool,
 }
 
+/// Workers that a forecast asked for, and what it rests on.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Ahead {
+    /// Workers beyond the reactive target.
+    pub workers: u32,
+    /// Arrivals expected.
+    pub expected: f64,
+    /// Within so many seconds: a lead time.
+    pub seconds: f64,
+    /// Skill of such forecasts against "nothing arrives"; 1 is perfect.
+    pub skill: f64,
+    /// Idle worker-seconds spent on forecasts for each busy one, over about a day.
+    pub spent: f64,
+}
+
 impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "n={} why={}", self.target, self.reason)?;
@@ -50,6 +72,19 @@ impl fmt::Display for Why {
         }
         if self.slots > 1 {
             write!(f, " slots={}", self.slots)?;
+        }
+        if let Some((run, lead)) = self.shared_work {
+            write!(f, " S={run:.0}s lead={lead:.0}s")?;
+        }
+        if self.infeasible {
+            f.write_str(" infeasible")?;
+        }
+        if let Some(Ahead { workers, expected, seconds, skill, spent }) = self.ahead {
+            let spent = 100.0 * spent;
+            write!(
+                f,
+                " pred=+{workers} expect={expected:.1}/{seconds:.0}s skill={skill:.2} spend={spent:.0}%"
+            )?;
         }
         if let Some(seconds) = self.hold {
             write!(f, " hold={seconds:.0}s")?;

@@ -58,6 +58,13 @@ impl Latest {
         self.count += 1;
     }
 
+    /// Those that came after the first `count`, as far as they are remembered, in the order in which they came.
+    pub fn since(&self, count: u64) -> impl Iterator<Item = f64> {
+        let first = count.max(self.count.saturating_sub(self.ring.len() as u64));
+        let place = |n: u64| usize::try_from(n % REMEMBERED as u64).expect("less than the ring's size");
+        (first..self.count).map(move |n| self.ring[place(n)])
+    }
+
     /// The median of the latest ones; `None` before the first.
     pub fn median(&self) -> Option<f64> {
         let mut sorted = self.ring.clone();
@@ -86,5 +93,8 @@ mod tests {
             starts.push(Start { seconds, cold: false });
         }
         assert_eq!((starts.warm.median(), starts.warm.count, starts.cold.count), (Some(92.0), 100, 0));
+        assert_eq!(starts.warm.since(98).collect::<Vec<_>>(), [98.0, 99.0]);
+        assert_eq!(starts.warm.since(0).count(), REMEMBERED, "older ones are forgotten");
+        assert_eq!((starts.warm.since(100).count(), starts.cold.since(0).count()), (0, 0));
     }
 }

@@ -5,7 +5,7 @@ use std::fs;
 
 use foresail::{
     series::{Depth, Quality},
-    sizing::{Why, Workload},
+    sizing::{Ahead, Why, Workload},
     workloads::TRAPS,
 };
 use regex::Regex;
@@ -62,6 +62,9 @@ fn every_field_of_the_why_line_is_documented() {
         reason: "reactive",
         depth: Some(depth),
         slots: 2,
+        shared_work: Some((1.0, 1.0)),
+        infeasible: true,
+        ahead: Some(Ahead { workers: 1, expected: 1.0, seconds: 1.0, skill: 0.5, spent: 0.1 }),
         hold: Some(1.0),
         no_fall: Some("failed-sample"),
         floor: Some(1),

@@ -242,7 +242,12 @@ fn jobs_on_terminating_pods_ask_for_nobody_and_those_of_pods_that_went_are_stuck
     assert_eq!(bench.target(), 2);
     bench.pod("md-2", true, true).see(Sight::Clear).after(100.0).sample(&held(&["md-1", "md-2"]));
     let decision = bench.row().answer.unwrap();
-    assert_eq!((decision.target, decision.why.depth.unwrap().draining), (1, 1));
+    let depth = decision.why.depth.unwrap();
+    assert_eq!(
+        (decision.target, depth.draining, depth.busy_workers),
+        (2, 1, Some(1)),
+        "replaced, not given up"
+    );
     bench.pod("md-2", false, true).see(Sight::Clear).after(100.0).sample(&held(&["md-1", "md-2"]));
     let depth = bench.row().answer.unwrap().why.depth.unwrap();
     assert_eq!((depth.stuck, depth.draining, depth.busy_workers), (1, 0, Some(1)));

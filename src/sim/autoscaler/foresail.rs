@@ -4,32 +4,48 @@ use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 
 use super::Scaler;
+use crate::forecast::{
+    horizons::Horizons,
+    lead::Start,
+    learner::{Counts, Learner},
+};
 use crate::series::{QueueIndex, QueueRules, Sample, Series};
 use crate::sim::workers::WorkerPool;
 use crate::sizing::{self, Decision, Policy, RefState, Workload};
 
 /// Foresail with one queue and one ref.
 ///
-/// Samples that cannot change its mind are skipped, which changes nothing but the time that a run takes.
+/// Samples that show nothing new are taken together, when the next one does or when KEDA asks: that saves time, and
+/// lets a forecast pass unseen that would have wanted a worker for some seconds in between.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "two are options, two are facts")]
 pub struct Foresail {
     policy: Policy,
     sampling: Sampling,
     limits: Limits,
     series: Series,
     queue: QueueIndex,
+    learner: Learner,
+    /// Starts of the pool that the ref has learned from.
+    starts: usize,
     state: RefState,
     rng: Pcg64Mcg,
     next_sample: f64,
     decision: Option<Decision>,
     /// What the pool looked like at the last sample.
     seen: Option<Looks>,
-    /// Until when the last decision stands if the pool goes on looking so.
-    stands_until: f64,
+    /// Whether samples that show nothing new would only let time pass.
+    steady: bool,
     activated: bool,
     skips: bool,
     ranks: bool,
 }
+
+/// Seconds between two looks at an empty queue for which a recurring burst may be near.
+const QUIET_LOOK: f64 = 15.0;
+
+/// Longest step of a forecast, seconds.
+const LONGEST_STEP: f64 = 120.0;
 
 /// How the queue is read.
 #[derive(Clone, Debug, PartialEq)]
@@ -106,13 +122,15 @@ impl Foresail {
             limits,
             series,
             queue,
+            learner: Learner::new(Horizons::default()),
+            starts: 0,
             state: RefState::default(),
             rng: Pcg64Mcg::seed_from_u64(sampling.seed),
             sampling,
             next_sample: now,
             decision: None,
             seen: None,
-            stands_until: now,
+            steady: false,
             activated: false,
             skips: true,
             ranks: false,
@@ -140,10 +158,16 @@ impl Foresail {
         let looks = Looks::of(pool);
         if self.sampling.missed > 0.0 && self.rng.random::<f64>() < self.sampling.missed {
             self.series.fail(self.queue);
+            self.learner.miss();
         } else {
             self.take_in(now, looks);
         }
         self.seen = Some(looks);
+        for start in &pool.starts()[self.starts..] {
+            let kind = if start.waited_for_node { Start::Cold } else { Start::Warm };
+            self.state.lead.started(kind, start.seconds);
+        }
+        self.starts = pool.starts().len();
         self.decide(now, looks);
     }
 
@@ -158,6 +182,17 @@ impl Foresail {
             ..Sample::default()
         };
         self.series.intake(self.queue, now, &sample, looks.draining as u64);
+        if self.series.view(self.queue, now).is_ok_and(|view| view.no_fall.is_none()) {
+            let counts = Counts {
+                waiting: looks.waiting as u64,
+                in_flight: in_flight.then_some(looks.in_flight as u64),
+                arrivals: self.series.arrivals(self.queue),
+                completions: self.series.completions(self.queue),
+            };
+            self.learner.learn(now, counts, 0);
+        } else {
+            self.learner.miss();
+        }
     }
 
     fn decide(&mut self, now: f64, looks: Looks) {
@@ -165,34 +200,40 @@ impl Foresail {
         let workload =
             if self.sampling.sees.pods { looks.workload(self.limits) } else { Workload::default() };
         let view = self.series.view(self.queue, now);
-        self.decision = sizing::decide(now, view, workload, &self.policy, None, &mut self.state).ok();
+        let (forecast, state) = (self.learner.forecast(), &mut self.state);
+        self.decision = sizing::decide(now, view, forecast, workload, &self.policy, None, state).ok();
         self.activated |= !was_active && self.decision.as_ref().is_some_and(Decision::active);
-        let irregular = self.sampling.missed > 0.0 || self.sampling.jitter > 0.0 || self.decision.is_none();
-        let stands = view.map_or(now, |view| self.state.stands_until(now, &view, &self.policy));
-        self.stands_until = if irregular { now } else { stands };
+        self.steady = self.decision.is_some() && view.is_ok_and(|view| view.is_steady());
     }
 
-    /// Sees and decides the same once more, at the last instant before `now` that was skipped.
+    /// Sees and decides the same once more, at the last instant before `now` that was skipped, and a few times on the
+    /// way there: a forecast learns nothing of recurring bursts from longer steps.
     fn catch_up(&mut self, now: f64) {
         let Some(looks) = self.seen else { return };
-        let skipped = ((now - self.next_sample) / self.sampling.every).ceil() - 1.0;
-        if skipped < 0.0 {
-            return;
+        let stride = (LONGEST_STEP / self.sampling.every).floor().max(1.0);
+        loop {
+            let skipped = ((now - self.next_sample) / self.sampling.every).ceil() - 1.0;
+            if skipped < 0.0 {
+                return;
+            }
+            let at = self.next_sample + skipped.min(stride) * self.sampling.every;
+            self.next_sample = at + self.sampling.every;
+            self.take_in(at, looks);
+            self.decide(at, looks);
         }
-        let last = self.next_sample + skipped * self.sampling.every;
-        self.next_sample = last + self.sampling.every;
-        self.take_in(last, looks);
-        self.decide(last, looks);
     }
 
-    /// Whether samples until [`stands_until`](Self::stands_until) would show nothing new.
+    /// Seconds that it may sleep with nothing to do: a recurring burst may come near.
+    fn wakes_in(&self, now: f64) -> f64 {
+        let quiet = self.learner.forecast().calendar().quiet_for(now);
+        if quiet.is_finite() { quiet.max(QUIET_LOOK) } else { quiet }
+    }
+
+    /// Whether the samples to come show nothing new: they are taken together when the next one does, or when
+    /// somebody asks.
     fn sleeps(&self, pool: &WorkerPool) -> bool {
-        self.skips && self.stands_until > self.next_sample && self.seen == Some(Looks::of(pool))
-    }
-
-    fn first_sample_from(&self, at: f64) -> f64 {
-        let steps = ((at - self.next_sample) / self.sampling.every).ceil().max(0.0);
-        self.next_sample + steps * self.sampling.every
+        let regular = self.sampling.missed <= 0.0 && self.sampling.jitter <= 0.0;
+        self.skips && regular && self.steady && self.seen == Some(Looks::of(pool))
     }
 }
 
@@ -206,7 +247,14 @@ impl Scaler for Foresail {
     }
 
     fn next_look(&self, pool: &WorkerPool) -> f64 {
-        if self.sleeps(pool) { self.first_sample_from(self.stands_until) } else { self.next_sample }
+        if !self.sleeps(pool) {
+            self.next_sample
+        } else if self.decision.as_ref().is_some_and(Decision::active) {
+            // KEDA and the HPA ask often enough.
+            f64::INFINITY
+        } else {
+            self.next_sample + self.wakes_in(pool.now())
+        }
     }
 
     fn look(&mut self, now: f64, pool: &mut WorkerPool) {
@@ -230,9 +278,7 @@ impl Scaler for Foresail {
     }
 
     fn is_silent(&self, pool: &WorkerPool) -> bool {
-        self.decision.as_ref().is_some_and(|decision| !decision.active())
-            && self.stands_until.is_infinite()
-            && self.sleeps(pool)
+        self.decision.as_ref().is_some_and(|decision| !decision.active()) && self.sleeps(pool)
     }
 }
 

@@ -3,7 +3,10 @@
 use super::event::{Event, Kind};
 use super::queue::Waiting;
 use super::slots::Running;
-use super::{Ask, NodeId, Nodes, Removal, Requeue, State, Worker, WorkerPool};
+use super::{Ask, NodeId, Nodes, Removal, Requeue, Start, State, Worker, WorkerPool};
+
+/// Seconds without a node after which a worker must have waited for one.
+const NO_ROOM: f64 = 5.0;
 
 impl WorkerPool {
     /// A job of the log is submitted.
@@ -213,6 +216,9 @@ impl WorkerPool {
         worker.state = State::Ready;
         worker.ready = self.now;
         worker.cold = true;
+        let (created, bound) = (worker.created, worker.bound);
+        self.starts.push(Start { seconds: self.now - created, waited_for_node: bound - created > NO_ROOM });
+        let worker = &mut self.workers[id as usize];
         let restarts = worker.restarts;
         self.asking.extend(self.slots.each().map(|slot| Ask { worker: id, slot, restarts }));
         let crash = self.now + self.crashes.seconds_until(self.spec.crash);

@@ -1,7 +1,7 @@
 //! How a pool stands.
 
 use super::super::nodes::{NodeId, NodeSummary, NodeView, Nodes};
-use super::{State, Summary, WorkerId, WorkerPool, WorkerSeconds};
+use super::{Start, State, Summary, WorkerId, WorkerPool, WorkerSeconds};
 use crate::victims::{self, Activity};
 
 /// A worker that is to stay, as the API server and the queue show it.
@@ -65,6 +65,11 @@ impl WorkerPool {
     /// By job of the log: the seconds that it waited, so far where it may wait again; `None` before it is started.
     pub fn waits(&self) -> &[Option<f64>] {
         self.accounts.waits()
+    }
+
+    /// The starts so far, in the order in which workers became ready.
+    pub fn starts(&self) -> &[Start] {
+        &self.starts
     }
 
     /// Workers that are to stay, those included that start or wait for a node.

@@ -1,0 +1,183 @@
+//! What the samples of one queue teach its forecast.
+
+use super::Forecast;
+use super::arrivals::Seen;
+use super::horizons::Horizons;
+use super::service::Prior;
+
+/// Seconds between two laws of the service time: making one takes 20 microseconds.
+const REFRESH_EVERY: f64 = 60.0;
+
+/// One good sample, as far as a forecast learns from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counts {
+    /// Jobs that a worker could take.
+    pub waiting: u64,
+    /// Jobs that workers hold; `None` where the layout cannot see them.
+    pub in_flight: Option<u64>,
+    /// Jobs that ever arrived and jobs that ever ended, safe against resets; `None` where nobody counts them.
+    pub arrivals: Option<u64>,
+    /// As for `arrivals`.
+    pub completions: Option<u64>,
+}
+
+/// A queue's forecast, and the sample that it last learned from.
+#[derive(Debug, Clone)]
+pub struct Learner {
+    forecast: Forecast,
+    last: Option<(f64, Counts)>,
+    /// Whether samples failed since the last one.
+    missed: bool,
+    refresh_at: f64,
+}
+
+/// What happened between two samples.
+struct Between {
+    seen: Seen,
+    /// Jobs that ended at least.
+    ended: u64,
+}
+
+impl Learner {
+    /// A queue of which nothing was seen.
+    pub fn new(horizons: Horizons) -> Self {
+        Self { forecast: Forecast::new(horizons), last: None, missed: false, refresh_at: f64::NEG_INFINITY }
+    }
+
+    /// What was learned.
+    pub fn forecast(&self) -> &Forecast {
+        &self.forecast
+    }
+
+    /// What was learned, to teach it by other ways than samples: run times, ages, horizons.
+    pub fn forecast_mut(&mut self) -> &mut Forecast {
+        &mut self.forecast
+    }
+
+    /// Takes a good sample, read at `t` (Unix seconds). `offset` is how many seconds local time is ahead of UTC.
+    ///
+    /// Totals count over failed samples. Where only depths are seen, what happened across failed samples is not
+    /// known, and is no time without arrivals.
+    pub fn learn(&mut self, t: f64, counts: Counts, offset: i32) {
+        let missed = std::mem::take(&mut self.missed);
+        let Some((before_at, before)) = self.last.replace((t, counts)) else {
+            self.forecast.observe(t, Seen::Gap, offset);
+            return;
+        };
+        if t <= before_at {
+            self.forecast.observe(t, Seen::Gap, offset);
+            return;
+        }
+        let Between { seen, ended } = Between::of(&before, &counts);
+        let unseen = missed && matches!(seen, Seen::NetChange(_));
+        self.forecast.observe(t, if unseen { Seen::Gap } else { seen }, offset);
+        if let Some(busy) = before.in_flight
+            && !unseen
+            && (busy > 0 || ended > 0)
+        {
+            self.forecast.service_mut().busy(busy as f64 * (t - before_at), ended);
+        }
+        if t >= self.refresh_at {
+            self.refresh_at = t + REFRESH_EVERY;
+            self.forecast.service_mut().refresh(&Prior::default());
+        }
+    }
+
+    /// Notes that a sample failed.
+    pub fn miss(&mut self) {
+        self.missed = true;
+    }
+}
+
+impl Between {
+    fn of(before: &Counts, now: &Counts) -> Self {
+        let added = |before: Option<u64>, now: Option<u64>| Some(now?.saturating_sub(before?));
+        let arrived = added(before.arrivals, now.arrivals);
+        let ended = added(before.completions, now.completions);
+        let sees_running = before.in_flight.is_some() && now.in_flight.is_some();
+        let grown = now.depth(sees_running) - before.depth(sees_running);
+        let count = |n: i128| u64::try_from(n.max(0)).unwrap_or(u64::MAX);
+        // What is neither here nor counted as ended can only be told where all that is here is seen.
+        let gone = |n: i128| if sees_running { count(n) } else { 0 };
+        match (arrived, ended) {
+            (Some(arrived), ended) => {
+                let ended = ended.unwrap_or_else(|| gone(i128::from(arrived) - grown));
+                Self { seen: Seen::Arrivals(arrived), ended }
+            }
+            (None, Some(ended)) if sees_running => {
+                Self { seen: Seen::Arrivals(count(i128::from(ended) + grown)), ended }
+            }
+            (None, ended) => {
+                let change = i64::try_from(grown).unwrap_or(if grown > 0 { i64::MAX } else { i64::MIN });
+                Self { seen: Seen::NetChange(change), ended: ended.unwrap_or_else(|| gone(-grown)) }
+            }
+        }
+    }
+}
+
+impl Counts {
+    fn depth(&self, with_running: bool) -> i128 {
+        let running = if with_running { self.in_flight.unwrap_or(0) } else { 0 };
+        i128::from(self.waiting) + i128::from(running)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counts(
+        waiting: u64,
+        in_flight: Option<u64>,
+        arrivals: Option<u64>,
+        completions: Option<u64>,
+    ) -> Counts {
+        Counts { waiting, in_flight, arrivals, completions }
+    }
+
+    fn between(before: Counts, now: Counts) -> (Seen, u64) {
+        let Between { seen, ended } = Between::of(&before, &now);
+        (seen, ended)
+    }
+
+    #[test]
+    fn whatever_is_counted_tells_of_the_rest() {
+        let both = between(counts(5, Some(2), Some(10), Some(3)), counts(4, Some(4), Some(12), Some(4)));
+        assert_eq!(both, (Seen::Arrivals(2), 1));
+        let arrivals = between(counts(5, Some(2), Some(10), None), counts(4, Some(4), Some(12), None));
+        assert_eq!(arrivals, (Seen::Arrivals(2), 1));
+        let completions = between(counts(5, Some(2), None, Some(3)), counts(4, Some(4), None, Some(4)));
+        assert_eq!(completions, (Seen::Arrivals(2), 1));
+        let depth = between(counts(5, Some(2), None, None), counts(4, Some(1), None, None));
+        assert_eq!(depth, (Seen::NetChange(-2), 2));
+        let waiting = between(counts(5, None, None, None), counts(9, None, None, None));
+        assert_eq!(waiting, (Seen::NetChange(4), 0));
+        let lost_sight = between(counts(5, Some(9), None, None), counts(5, None, None, None));
+        assert_eq!(lost_sight, (Seen::NetChange(0), 0));
+    }
+
+    #[test]
+    fn totals_count_over_failed_samples_and_a_depth_does_not() {
+        let after = |arrivals: bool| {
+            let mut learner = Learner::new(Horizons::default());
+            let total = |n| arrivals.then_some(n);
+            learner.learn(0.0, counts(0, Some(0), total(0), total(0)), 0);
+            learner.miss();
+            learner.learn(60.0, counts(9, Some(0), total(9), total(0)), 0);
+            learner.forecast().arrivals().age()
+        };
+        assert!(after(true) < 1.0);
+        assert!(after(false) > 1e8);
+    }
+
+    #[test]
+    fn run_times_come_from_busy_time_over_completions() {
+        let mut learner = Learner::new(Horizons::default());
+        for second in 0..40_000_u32 {
+            let ended = u64::from(second / 20);
+            learner.learn(f64::from(second), counts(0, Some(2), Some(ended + 2), Some(ended)), 0);
+        }
+        let run = learner.forecast().service().law().mean();
+        assert!((run - 40.0).abs() < 4.0, "two workers end a job every 20 s: {run}");
+    }
+}

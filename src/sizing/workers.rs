@@ -1,0 +1,211 @@
+//! The target of workers that take jobs again and again (a ScaledObject).
+
+use super::backlog::{Backlog, Needed};
+use super::spare::Spare;
+use super::{Ahead, Decision, Pin, Policy, RefState, Undecided, Why, Workload, demand, saturate};
+use crate::forecast::Forecast;
+use crate::series::{Depth, NoFall, QueueView, Unseen};
+
+pub(super) fn decide(
+    now: f64,
+    queue: Result<QueueView, Unseen>,
+    forecast: &Forecast,
+    workload: Workload,
+    policy: &Policy,
+    pin: Option<Pin>,
+    state: &mut RefState,
+) -> Result<Decision, Undecided> {
+    if state.last_target.is_none()
+        && let Some(replicas) = workload.asked_for()
+    {
+        state.last_target = Some(replicas);
+        state.hold.observe(now, policy.keep_alive, replicas);
+    }
+    let seen = queue.is_ok();
+    if let Ok(view) = &queue {
+        state.floor = busy_floor(&view.depth, state.last_target);
+    }
+    let floor = state.floor;
+    let mut decision = match pin {
+        Some(Pin::Workers(n)) => pinned(queue.ok(), n, floor, "override"),
+        Some(Pin::Hold) => {
+            pinned(queue.ok(), state.last_target.ok_or(Undecided::NothingToHold)?, floor, "hold")
+        }
+        Some(Pin::Reactive) | None => {
+            let speculates = pin.is_none() && policy.budget > 0.0;
+            Sizing { now, view: &queue?, forecast, workload, policy, floor, speculates }.decide(state)?
+        }
+    };
+    decision.why.workload = Some(workload);
+    // A number that was answered unseen says nothing of the workers that there are.
+    if seen {
+        state.last_target = Some(decision.target);
+    }
+    Ok(decision)
+}
+
+/// All that a target is made of, but what the ref remembers.
+struct Sizing<'a> {
+    now: f64,
+    view: &'a QueueView,
+    forecast: &'a Forecast,
+    workload: Workload,
+    policy: &'a Policy,
+    /// Workers known to be busy.
+    floor: u32,
+    /// Whether anything may be spent on forecasts.
+    speculates: bool,
+}
+
+/// What limits a number of workers, and what became of it.
+struct Limited {
+    at_least: u32,
+    objects_least: u32,
+    capped: u32,
+    objects_most: u32,
+    target: u32,
+}
+
+impl Sizing<'_> {
+    fn decide(&self, state: &mut RefState) -> Result<Decision, Undecided> {
+        let Self { now, view, policy, .. } = *self;
+        let depth = &view.depth;
+        let running = demand(&Depth { waiting: 0, ..*depth }, policy.slots);
+        let blind = depth.in_flight.is_none();
+        let settled = !blind || view.empty_for.is_some_and(|seconds| seconds >= view.max_run);
+        let work = demand(depth, policy.slots) > 0;
+        let Some(last) = state.last_target.or((work || settled).then_some(0)) else {
+            let empty_for = view.empty_for.unwrap_or(0.0);
+            return Err(Undecided::Blind { empty_for, max_run: view.max_run });
+        };
+        state.budget.pass(now, policy.budget);
+
+        let lead = state.lead.mean();
+        let needed = self.needed(running, lead);
+        let held = state.hold.observe(now, policy.keep_alive, needed.workers);
+        let held = held.min(self.workload.worth_holding(depth, policy.slots)).max(needed.workers);
+        // Whoever removes workers does not know who is busy. What went with a job is work of this queue all the same,
+        // and would be followed by more: without it each fall would bring about the next.
+        let draining = saturate(depth.draining.div_ceil(u64::from(policy.slots.max(1))));
+        let followed =
+            held.max(needed.workers.saturating_add(draining).min(last.saturating_sub(state.speculative)));
+        let unfallen =
+            |wanted: u32| if view.no_fall.is_some() || !settled { wanted.max(last) } else { wanted };
+        let reactive = self.limit(unfallen(followed));
+
+        let spare = if self.speculates {
+            Spare::of(self.forecast, policy.objective, lead, policy.slots)
+        } else {
+            Spare::default()
+        };
+        let spares = spare.wanted(last.saturating_sub(needed.workers)).min(state.budget.affords(lead));
+        let wanted = unfallen(followed.max(needed.workers.saturating_add(spares)));
+        let limited = self.limit(wanted);
+
+        let target = limited.target;
+        state.speculative = target.saturating_sub(reactive.target);
+        state.budget.stand(running, self.idle_ahead(running, target, state.speculative));
+        let why = Why {
+            target,
+            reason: if state.speculative > 0 { "forecast" } else { "reactive" },
+            depth: Some(*depth),
+            slots: policy.slots,
+            shared_work: (needed.workers < demand(depth, policy.slots))
+                .then(|| (self.forecast.service().law().mean(), lead)),
+            infeasible: needed.infeasible,
+            ahead: (state.speculative > 0).then(|| Ahead {
+                workers: state.speculative,
+                expected: spare.expected,
+                seconds: lead,
+                skill: spare.skill,
+                spent: state.budget.share_spent(),
+            }),
+            hold: (held > needed.workers).then(|| state.hold.left(now, policy.keep_alive)),
+            no_fall: view
+                .no_fall
+                .map(NoFall::word)
+                .or((!settled && wanted == last && wanted > followed).then_some("in-flight-unseen")),
+            floor: (target > limited.objects_most).then_some(self.floor),
+            max: (limited.capped < limited.objects_least).then_some(limited.capped),
+            min: (limited.at_least > wanted).then_some(limited.at_least),
+            object_max: limited.objects_most < limited.capped,
+            object_min: limited.objects_least > limited.at_least,
+            workload: None,
+            never_seen: !view.ever_seen,
+            shared: 0,
+        };
+        Ok(Decision { target, reactive: reactive.target, hint: 0, why })
+    }
+
+    /// Workers that stand ready on the word of a forecast and have nothing to do, when the target is this.
+    fn idle_ahead(&self, running: u32, target: u32, speculative: u32) -> u32 {
+        let there = self.workload.ready.unwrap_or(target).min(target);
+        there.saturating_sub(running).min(speculative)
+    }
+
+    fn needed(&self, running: u32, lead: f64) -> Needed {
+        let service = self.forecast.service();
+        Backlog {
+            waiting: self.view.depth.waiting as f64,
+            busy: f64::from(running),
+            slots: f64::from(self.policy.slots.max(1)),
+            run: service.law(),
+            known: service.jobs(),
+            lead,
+            keep_alive: self.policy.keep_alive,
+        }
+        .needed(self.policy.objective)
+    }
+
+    fn limit(&self, wanted: u32) -> Limited {
+        let raised = |by: u32, n: u32| if n > 0 { n.max(by) } else { 0 };
+        let lowered = |by: Option<u32>, n: u32| n.min(by.unwrap_or(u32::MAX));
+        let at_least = raised(self.policy.min, wanted);
+        let objects_least = raised(self.workload.min.unwrap_or(0), at_least);
+        let capped = lowered(self.policy.max, objects_least);
+        let objects_most = lowered(self.workload.max, capped);
+        Limited { at_least, objects_least, capped, objects_most, target: objects_most.max(self.floor) }
+    }
+}
+
+/// A target that the operator's override fixed; busy workers stay all the same.
+fn pinned(view: Option<QueueView>, n: u32, floor: u32, reason: &'static str) -> Decision {
+    let target = n.max(floor);
+    let why = Why {
+        target,
+        reason,
+        depth: view.map(|view| view.depth),
+        floor: (target > n).then_some(floor),
+        ..Why::default()
+    };
+    Decision { target, reactive: target, hint: 0, why }
+}
+
+/// Workers known to be busy: counted where the layout names them, else as many as there may be. Jobs
+/// alone say nothing of workers while no target is known: they may share few.
+pub(super) fn busy_floor(depth: &Depth, last_target: Option<u32>) -> u32 {
+    match (depth.busy_workers, depth.in_flight) {
+        (Some(busy), _) => saturate(busy),
+        (None, Some(in_flight)) => {
+            let held = in_flight.saturating_sub(depth.stuck).saturating_sub(depth.draining);
+            saturate(held).min(last_target.unwrap_or(0))
+        }
+        (None, None) => 0,
+    }
+}
+
+impl Workload {
+    /// Pods asked for, at least: those that are seen where the replicas themselves are not known.
+    pub fn asked_for(&self) -> Option<u32> {
+        self.replicas.or_else(|| Some(self.ready?.saturating_add(self.starting.unwrap_or(0))))
+    }
+
+    /// How many workers a hold may keep: those that run, and those starting that work waits for.
+    fn worth_holding(&self, depth: &Depth, slots: u32) -> u32 {
+        let (Some(ready), Some(starting), Some(_)) = (self.ready, self.starting, depth.in_flight) else {
+            return u32::MAX;
+        };
+        let awaited = saturate(depth.waiting.div_ceil(u64::from(slots.max(1))));
+        ready.saturating_add(starting.min(awaited))
+    }
+}
