@@ -49,6 +49,28 @@ pub fn order<N: Copy + Ord>(pods: &[Pod<N>], going: usize) -> Vec<usize> {
     order
 }
 
+/// Of workers that would go in this order, how many should: up to the last one that leaves its node empty, or that
+/// waits for a node. Whoever goes beyond them saves nothing where nodes are paid for and these workers have them to
+/// themselves, and is at hand as long as it stays.
+pub fn worth_sending<N: Copy + Ord>(pods: &[Pod<N>], order: &[usize]) -> usize {
+    let mut left: BTreeMap<N, usize> = BTreeMap::new();
+    for node in pods.iter().filter_map(|pod| pod.node) {
+        *left.entry(node).or_default() += 1;
+    }
+    let mut worth = 0;
+    for (place, &pod) in order.iter().enumerate() {
+        let gives_back = pods[pod].node.is_none_or(|node| {
+            let here = left.entry(node).or_default();
+            *here = here.saturating_sub(1);
+            *here == 0
+        });
+        if gives_back {
+            worth = place + 1;
+        }
+    }
+    worth
+}
+
 /// The deletion cost of the worker at this place of an order of so many: all below 0, which is what pods have that
 /// are not ranked.
 pub fn deletion_cost(place: usize, of: usize) -> i32 {
@@ -113,6 +135,16 @@ mod tests {
     }
 
     #[test]
+    fn only_those_go_that_give_a_node_back() {
+        let some = pods(&[(1, Idle), (1, Idle), (1, Idle), (2, Idle), (2, Idle), (3, Busy), (3, Idle)]);
+        let worth = [1, 2, 3, 4, 5, 6].map(|going| worth_sending(&some, &order(&some, going)));
+        assert_eq!(worth, [0, 2, 2, 2, 5, 5]);
+        let mut waiting = pods(&[(1, Busy), (1, Idle)]);
+        waiting.push(Pod { node: None, activity: Some(Starting), since: 9.0 });
+        assert_eq!(worth_sending(&waiting, &order(&waiting, 2)), 1, "a node less has to come");
+    }
+
+    #[test]
     fn nothing_is_ranked_where_it_is_unknown_who_is_busy() {
         let mut some = pods(&[(1, Idle), (2, Idle)]);
         some[1].activity = None;
@@ -163,6 +195,8 @@ mod tests {
             });
             let best = allowed.map(|set| emptied(&pods, &set)).max().unwrap_or(0);
             prop_assert_eq!(emptied(&pods, &chosen), best);
+            let worth = worth_sending(&pods, &chosen);
+            prop_assert_eq!(emptied(&pods, &chosen[..worth]), best, "no node is kept for nothing");
         }
     }
 }

@@ -243,18 +243,20 @@ impl WorkerPool {
     }
 
     /// Ranks the workers so that, if so many go next, idle ones go and nodes become empty soonest (see
-    /// [`victims`]). Ranks that were given before are taken back.
-    pub fn rank_victims(&mut self, going: usize) {
+    /// [`victims`]), and returns how many of them are worth sending. Ranks that were given before are taken back.
+    pub fn rank_victims(&mut self, going: usize) -> usize {
         for id in std::mem::take(&mut self.ranked) {
             self.workers[id as usize].deletion_cost = 0;
         }
         let pods: Vec<victims::Pod<NodeId>> = self.pods().map(|pod| pod.as_victim()).collect();
-        let order = victims::order(&pods, going);
+        let mut order = victims::order(&pods, going);
+        order.truncate(victims::worth_sending(&pods, &order));
         for (place, &pod) in order.iter().enumerate() {
             let id = self.active[pod];
             self.workers[id as usize].deletion_cost = victims::deletion_cost(place, order.len());
             self.ranked.push(id);
         }
+        order.len()
     }
 
     /// Forgets what was counted so far: seconds, counts and the waits of jobs that have been started. For a

@@ -87,8 +87,7 @@ impl Sizing<'_> {
         // Whoever removes workers does not know who is busy. What went with a job is work of this queue all the same,
         // and would be followed by more: without it each fall would bring about the next.
         let draining = saturate(depth.draining.div_ceil(u64::from(policy.slots.max(1))));
-        let followed =
-            held.max(needed.workers.saturating_add(draining).min(last.saturating_sub(state.speculative)));
+        let followed = held.max(needed.workers.saturating_add(draining).min(last));
         let unfallen =
             |wanted: u32| if view.no_fall.is_some() || !settled { wanted.max(last) } else { wanted };
         let reactive = self.limit(unfallen(followed));

@@ -37,7 +37,7 @@ pub(crate) struct Worlds {
     #[arg(long, value_enum, default_value_t = Spread::Spreading)]
     pub(crate) placement: Spread,
     /// Workers at most.
-    #[arg(long, default_value_t = 1000)]
+    #[arg(long, default_value_t = 20_000)]
     pub(crate) max: u32,
     /// Seed of start delays.
     #[arg(long, default_value_t = 1)]

@@ -265,11 +265,12 @@ impl Scaler for Foresail {
             self.sample(now, pool);
         }
         if self.ranks
-            && let Some(decision) = &self.decision
+            && let Some(decision) = &mut self.decision
             && let going = pool.replicas().saturating_sub(decision.target as usize)
             && going > 0
         {
-            pool.rank_victims(going);
+            let worth = u32::try_from(pool.rank_victims(going)).unwrap_or(u32::MAX);
+            decision.target = u32::try_from(pool.replicas()).unwrap_or(u32::MAX).saturating_sub(worth);
         }
     }
 
