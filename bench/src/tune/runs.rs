@@ -124,7 +124,13 @@ impl Known {
         self.worth
     }
 
-    /// Runs.
+    /// The runs, in no order.
+    #[cfg(test)]
+    pub(crate) fn runs(&self) -> impl Iterator<Item = &Run> {
+        self.runs.keys()
+    }
+
+    /// How many there are.
     pub(crate) fn len(&self) -> usize {
         self.runs.len()
     }

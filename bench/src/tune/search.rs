@@ -194,3 +194,145 @@ fn distinct(candidates: impl Iterator<Item = Candidate>) -> Vec<Candidate> {
     let mut seen = HashSet::new();
     candidates.filter(|candidate| seen.insert(candidate.policy.clone())).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tune::{
+        goal::Wait,
+        runs::Played,
+        space::{Dimension, Unit},
+    };
+
+    const KEYS: &[Dimension] = &[
+        Dimension::from_zero("keep_alive", Unit::Seconds, 10.0, 7200.0),
+        Dimension::from_zero("min", Unit::Workers, 1.0, 20.0),
+        Dimension::log("worth", Unit::Number, 0.1, 100.0),
+    ];
+
+    /// What a run is made up to come to.
+    type World = fn(keep_alive: f64, min: f64, worth: f64) -> (f64, f64);
+
+    /// Least at a `keep_alive` of 300 s and a worth of 10; `min` changes nothing.
+    fn bowl(keep_alive: f64, _: f64, worth: f64) -> (f64, f64) {
+        let paid = ((keep_alive + 10.0) / 310.0).ln().powi(2) + (worth / 10.0).ln().powi(2);
+        (1000.0 * (1.0 + paid), 0.0)
+    }
+
+    /// Who keeps workers waits less and pays more.
+    fn trade(keep_alive: f64, _: f64, _: f64) -> (f64, f64) {
+        (1000.0 + keep_alive, 100.0 * (-keep_alive / 600.0).exp())
+    }
+
+    /// Plays whatever is lacking, with noise that grows as the part becomes smaller, until a search has an end.
+    fn settled(search: &Search<'_>, world: World) -> (Found, Known) {
+        let mut known = Known::new(1.0);
+        loop {
+            match search.find(&known) {
+                Ok(found) => return (found, known),
+                Err(missing) => known.extend(missing.runs().into_iter().map(|run| {
+                    let played = play(&run, world);
+                    (run, played)
+                })),
+            }
+        }
+    }
+
+    fn play(run: &Run, world: World) -> Played {
+        let text = run.policy.to_string();
+        let value = |key: &str, default: f64| {
+            let found = text.split(", ").find_map(|part| part.strip_prefix(key)?.strip_prefix(": "));
+            found.map_or(default, |value| value.trim_end_matches('s').parse().expect("a number"))
+        };
+        let (paid, wait) = world(value("keep_alive", 60.0), value("min", 0.0), value("worth", 3.0));
+        let noise = match run.part {
+            Part::Ninth => 0.1,
+            Part::Third => 0.03,
+            Part::Tuned | Part::Later => 0.0,
+        };
+        let sum: u32 = text.bytes().map(u32::from).fold(7, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte));
+        let chance = f64::from(sum % 1000) / 1000.0 - 0.5;
+        Played { jobs: 1, mean: wait, p95: wait, waited: wait, paid: paid * (1.0 + noise * chance), ..Played::default() }
+    }
+
+    fn search(space: &Space, goal: Goal) -> Search<'_> {
+        Search { space, goal, candidates: 300, seed: 1, cases: vec![0, 1] }
+    }
+
+    fn keys() -> Space {
+        Space::new(KEYS, &[]).expect("three keys")
+    }
+
+    #[test]
+    fn a_known_optimum_is_found_and_a_key_without_effect_is_left_alone() {
+        let (found, _) = settled(&search(&keys(), Goal::Cost), bowl);
+        let text = found.best.to_string();
+        let (keep_alive, worth) = text.split_once(", ").expect("two keys");
+        let number = |text: &str| text.trim_end_matches('s').rsplit(' ').next().and_then(|n| n.parse::<f64>().ok());
+        assert!((250.0..=360.0).contains(&number(keep_alive).expect("a number")), "{text}");
+        assert!((8.0..=12.5).contains(&number(worth).expect("a number")), "{text}");
+        assert_eq!(found.front.len(), 1);
+    }
+
+    #[test]
+    fn where_nothing_is_better_the_defaults_stay() {
+        let (found, _) = settled(&search(&keys(), Goal::Cost), |_, _, _| (1000.0, 5.0));
+        assert_eq!(found.best, keys().defaults().policy);
+    }
+
+    #[test]
+    fn the_cheapest_policy_within_a_bound_stands_close_to_it() {
+        let (found, known) = settled(&search(&keys(), Goal::Within(Wait::Mean, 50.0)), trade);
+        let played = known.get(Run { case: 0, part: Part::Tuned, policy: found.best }).expect("it was played");
+        assert!(found.keeps_the_bound && (48.0..=50.0).contains(&played.mean), "{}", played.mean);
+        let (found, _) = settled(&search(&keys(), Goal::Within(Wait::Mean, 1e-9)), trade);
+        assert!(!found.keeps_the_bound);
+        assert_eq!(found.best.to_string(), "keep_alive: 7200s", "the closest to it");
+    }
+
+    #[test]
+    fn a_front_goes_from_the_cheapest_to_the_quickest() {
+        let (found, known) = settled(&search(&keys(), Goal::Front(Wait::Mean)), trade);
+        let played: Vec<&Played> = found
+            .front
+            .iter()
+            .map(|policy| known.get(Run { case: 0, part: Part::Tuned, policy: policy.clone() }).expect("it was played"))
+            .collect();
+        assert_eq!(played.len(), CENTRES);
+        assert!(played.is_sorted_by(|a, b| a.paid < b.paid && a.mean > b.mean), "{played:?}");
+        assert!(played[0].paid <= 1001.0 && played[CENTRES - 1].mean < 0.1, "both ends are on it: {played:?}");
+        assert!(found.front.contains(&found.best));
+    }
+
+    #[test]
+    fn most_policies_are_played_on_the_smallest_part_only() {
+        let (_, known) = settled(&search(&keys(), Goal::Cost), bowl);
+        let on = |part: Part| known.runs().filter(|run| run.part == part && run.case == 0).count();
+        let [ninth, third, tuned] = [Part::Ninth, Part::Third, Part::Tuned].map(on);
+        assert!(ninth > 290 && third < 50 && tuned < 110, "{ninth} {third} {tuned}");
+    }
+
+    #[test]
+    fn what_the_owners_of_its_brackets_made_is_all_that_halving_lacks() {
+        let space = keys();
+        let search = search(&space, Goal::Cost);
+        let (whole, all) = settled(&search, bowl);
+        let mut shards = Known::new(1.0);
+        for nth in 0..search.brackets() {
+            let mut known = Known::new(1.0);
+            while let Err(missing) = search.halve(nth, &known) {
+                known.extend(missing.runs().into_iter().map(|run| (run.clone(), play(&run, bowl))));
+            }
+            shards.extend(known.runs().map(|run| (run.clone(), play(run, bowl))));
+        }
+        let on = |known: &Known, part: Part| known.runs().filter(|run| run.part == part).count();
+        assert_eq!(on(&shards, Part::Ninth), on(&all, Part::Ninth));
+        assert_eq!(on(&shards, Part::Third), on(&all, Part::Third));
+        while let Err(missing) = search.find(&shards) {
+            let runs = missing.runs();
+            assert!(runs.iter().all(|run| run.part == Part::Tuned), "halving was done");
+            shards.extend(runs.into_iter().map(|run| (run.clone(), play(&run, bowl))));
+        }
+        assert_eq!(search.find(&shards), Ok(whole));
+    }
+}

@@ -46,6 +46,9 @@ impl Journal {
     /// Where the file cannot be used, somebody else writes to it, or it was begun with something else.
     pub(crate) fn open(path: &Path, head: &Head) -> anyhow::Result<(Self, Vec<(Run, Played)>)> {
         let shown = path.display();
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        }
         let open = || OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
         let mut file = open().with_context(|| format!("cannot open {shown}"))?;
         // Some shared volumes have no locks; there each shard has a file of its own all the same.
