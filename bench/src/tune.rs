@@ -135,14 +135,16 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<String> {
     let defaults = space.defaults().policy;
     let judge = Judge { cases: &cases, goal: args.goal, defaults: &defaults };
     let (found, verdict, elsewhere) = table.settle(|known| {
-        let (found, others) = both(everywhere.find(known), together(elsewhere.iter().map(|search| search.find(known))))?;
+        let (found, others) =
+            both(everywhere.find(known), together(elsewhere.iter().map(|search| search.find(known))))?;
         let verdict = judge.verdict(&found.best, &everywhere.cases, known);
         let left_out = others.into_iter().enumerate().map(|(site, found)| {
             let here: Vec<usize> = (0..cases.len()).filter(|&case| cases[case].site == site).collect();
             let verdict = judge.verdict(&found.best, &here, known)?;
             Ok(LeftOut { log: cases[here[0]].log.clone(), policy: found.best, verdict })
         });
-        let shown = together(found.front.iter().map(|policy| judge.verdict(policy, &everywhere.cases, known)));
+        let shown =
+            together(found.front.iter().map(|policy| judge.verdict(policy, &everywhere.cases, known)));
         let ((verdict, left_out), _) = both(both(verdict, together(left_out)), shown)?;
         Ok((found, verdict, left_out))
     })?;
@@ -180,7 +182,9 @@ struct Runs<'a> {
 impl Runs<'_> {
     /// Takes runs over that were made before, after the shortest of them came out the same once more.
     fn take_over(&mut self, runs: Vec<(Run, Played)>) -> anyhow::Result<()> {
-        if let Some((run, played)) = runs.iter().min_by_key(|(run, played)| (run.part, played.jobs, run.clone())) {
+        if let Some((run, played)) =
+            runs.iter().min_by_key(|(run, played)| (run.part, played.jobs, run.clone()))
+        {
             ensure!(run.case < self.cases.len(), "the state has runs of a log that is not given");
             let (_, again) = Journal::none().record(run.clone(), self.cases[run.case].play(run))?;
             ensure!(
@@ -263,7 +267,10 @@ impl Args {
         let default = Self::parse_from(["tune", "--log", ""]).options();
         let mut words = vec!["foresail-bench".to_owned(), "tune".to_owned()];
         for log in &self.logs {
-            words.extend(["--log".to_owned(), log.file_name().unwrap_or_default().to_string_lossy().into_owned()]);
+            words.extend([
+                "--log".to_owned(),
+                log.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+            ]);
         }
         for (given, default) in self.options().into_iter().zip(default) {
             if given != default {

@@ -17,8 +17,18 @@ use tempfile::TempDir;
 const WEEK: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../src/sim/data/philly-2017-10.csv.gz");
 
 /// One job in four of the week.
-const SMALL: [&str; 10] =
-    ["tune", "--no-progress", "--log", WEEK, "--cut", "thin=jobs/4", "--warm-up", "0", "--hold", "objective=cost"];
+const SMALL: [&str; 10] = [
+    "tune",
+    "--no-progress",
+    "--log",
+    WEEK,
+    "--cut",
+    "thin=jobs/4",
+    "--warm-up",
+    "0",
+    "--hold",
+    "objective=cost",
+];
 
 /// Two brackets.
 const TWO: [&str; 2] = ["--configurations", "130"];
@@ -30,8 +40,10 @@ struct Printed {
 }
 
 fn bench(arguments: &[&str]) -> Printed {
-    let Output { status, stdout, stderr } =
-        Command::new(env!("CARGO_BIN_EXE_foresail-bench")).args(arguments).output().expect("the bench starts");
+    let Output { status, stdout, stderr } = Command::new(env!("CARGO_BIN_EXE_foresail-bench"))
+        .args(arguments)
+        .output()
+        .expect("the bench starts");
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     Printed { ok: status.success(), report: text(stdout), said: text(stderr) }
 }
@@ -74,12 +86,27 @@ fn the_policy_file_is_one_that_every_reader_takes() {
     );
     Config::from_yaml("tuned", &config).unwrap_or_else(|error| panic!("foresail serve: {error}\n{config}"));
     let compare = bench(&[
-        "compare", "--no-progress", "--log", WEEK, "--cut", "window=0..1", "--warm-up", "0", "--field", "small", "--policy", &out,
+        "compare",
+        "--no-progress",
+        "--log",
+        WEEK,
+        "--cut",
+        "window=0..1",
+        "--warm-up",
+        "0",
+        "--field",
+        "small",
+        "--policy",
+        &out,
     ]);
     assert!(compare.ok && compare.report.contains("Foresail tuned"), "{}", compare.said);
     let no_other = PolicyConfig::from_yaml("objective: cost").unwrap();
     let keeps = report.contains("Keep the defaults");
-    assert_eq!(keeps, policy.policy() == no_other.policy(), "what is said and what is written agree:\n{report}");
+    assert_eq!(
+        keeps,
+        policy.policy() == no_other.policy(),
+        "what is said and what is written agree:\n{report}"
+    );
 }
 
 #[test]
@@ -105,7 +132,8 @@ fn a_search_that_was_interrupted_ends_like_any_other() {
 fn shards_put_together_end_like_one_machine() {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("shards")).unwrap();
-    let [first, second, whole] = ["shards/0.jsonl", "shards/1.jsonl", "whole.jsonl"].map(|name| path(&folder, name));
+    let [first, second, whole] =
+        ["shards/0.jsonl", "shards/1.jsonl", "whole.jsonl"].map(|name| path(&folder, name));
     let [out, other] = ["one.yaml", "many.yaml"].map(|name| path(&folder, name));
     let alone = tuned(&["--goal", "front", "--out", &out]);
     for (shard, state) in [("0/2", &first), ("1/2", &second)] {
@@ -128,8 +156,18 @@ fn several_logs_judge_each_other() {
         assert!(made.ok, "{}", made.said);
         file
     });
-    let arguments =
-        ["tune", "--no-progress", "--warm-up", "0", "--configurations", "20", "--log", &logs[0], "--log", &logs[1]];
+    let arguments = [
+        "tune",
+        "--no-progress",
+        "--warm-up",
+        "0",
+        "--configurations",
+        "20",
+        "--log",
+        &logs[0],
+        "--log",
+        &logs[1],
+    ];
     let Printed { ok, report, said } = bench(&arguments);
     assert!(ok, "{said}");
     for wanted in ["| tuned without", "| early ", "| late ", "On a log that it was not tuned on, expect "] {
@@ -149,11 +187,17 @@ fn what_does_not_belong_together_is_refused_with_the_reason() {
     let with = |arguments: &[&str]| refused(&[&SMALL[..], &TWO, arguments].concat());
     let again = |arguments: &[&str]| refused(&[&few[..], arguments].concat());
     for (said, wanted) in [
-        (again(&["--worth", "5", "--state", &state]), "its runs were made with --worth 3, these are with --worth 5"),
+        (
+            again(&["--worth", "5", "--state", &state]),
+            "its runs were made with --worth 3, these are with --worth 5",
+        ),
         (again(&["--cut", "cap=1h", "--state", &state]), "its runs were made with --cut thin=jobs/4, these"),
         (again(&["--state", WEEK]), "cannot read"),
         (again(&["--state", &bent]), "a build that decides or simulates otherwise"),
-        (with(&["--shard", "0/3", "--state", &path(&folder, "new.jsonl")]), "2 brackets of up to 128, so there can be 2 shards"),
+        (
+            with(&["--shard", "0/3", "--state", &path(&folder, "new.jsonl")]),
+            "2 brackets of up to 128, so there can be 2 shards",
+        ),
         (with(&["--shard", "2/2", "--state", &state]), "\"2/2\" is no shard"),
         (with(&["--shard", "0/2"]), "--state"),
         (with(&["--goal", "speed"]), "\"speed\" is no goal"),

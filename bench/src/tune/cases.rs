@@ -20,6 +20,12 @@ use crate::{
 /// Seconds of a day.
 const DAY: f64 = 86_400.0;
 
+/// Jobs that a part of the tuned days has at least, where there are so many: fewer tell little.
+const FEW_JOBS: usize = 3000;
+
+/// A part of the tuned days is warmed up for at most so many times its length: else little else would be played.
+const WARM_UP: f64 = 2.0;
+
 /// How a log is cut.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cut {
@@ -57,7 +63,12 @@ impl Case {
     ///
     /// # Errors
     /// Where a log cannot be read, or is too short to be cut.
-    pub(crate) fn all(files: &[PathBuf], cuts: &[Transform], cut: Cut, worlds: &Worlds) -> anyhow::Result<Vec<Self>> {
+    pub(crate) fn all(
+        files: &[PathBuf],
+        cuts: &[Transform],
+        cut: Cut,
+        worlds: &Worlds,
+    ) -> anyhow::Result<Vec<Self>> {
         let mut cases = Vec::new();
         for (site, file) in files.iter().enumerate() {
             let (name, log) = logs::read_to_play(file, cuts)?;
@@ -82,7 +93,8 @@ impl Case {
         let days = ((base.until - base.counted_from) / DAY).round();
         let tuned = (days * (1.0 - cut.judge)).round().clamp(1.0, (days - 1.0).max(1.0));
         let split = base.counted_from + tuned * DAY;
-        let (tuned_jobs, later_jobs) = (within(&jobs, base.counted_from, split), within(&jobs, split, base.until));
+        let (tuned_jobs, later_jobs) =
+            (within(&jobs, base.counted_from, split), within(&jobs, split, base.until));
         ensure!(
             days >= 2.0 && tuned_jobs > 0 && later_jobs > 0,
             "{log}: after {} days of warm-up (--warm-up) there are {days} days, {tuned_jobs} jobs to tune on and \
@@ -91,13 +103,16 @@ impl Case {
         );
         let (checksum, count) = (checksum(&jobs), jobs.jobs().len());
         let last = |share: usize| {
-            let from = last_days(&jobs, base.counted_from, split, tuned_jobs.div_ceil(share));
-            let before = (from - f64::from(cut.warm_up) * DAY).max(base.from);
+            let wanted = tuned_jobs.div_ceil(share).max(FEW_JOBS);
+            let from = last_days(&jobs, base.counted_from, split, wanted);
+            let warm_up = (f64::from(cut.warm_up) * DAY).min(WARM_UP * (split - from));
+            let before = (from - warm_up).max(base.from);
             Scene::new(&jobs, World { from: before, counted_from: from, until: split, ..base.clone() })
         };
         let scenes = Part::ALL.map(|part| match part {
-            Part::Ninth => last(9),
-            Part::Third => last(3),
+            Part::Small => last(27),
+            Part::Medium => last(9),
+            Part::Large => last(3),
             Part::Tuned => Scene::new(&jobs, World { until: split, ..base.clone() }),
             Part::Later => Scene::new(&jobs, World { counted_from: split, ..base.clone() }),
         });

@@ -60,7 +60,8 @@ impl Wait {
 impl Goal {
     /// How a candidate with these marks stands.
     pub(crate) fn standing(self, marks: &[Mark]) -> Standing {
-        let mean = |value: &dyn Fn(&Mark) -> f64| marks.iter().map(value).sum::<f64>() / marks.len().max(1) as f64;
+        let mean =
+            |value: &dyn Fn(&Mark) -> f64| marks.iter().map(value).sum::<f64>() / marks.len().max(1) as f64;
         let (over, value, wait) = match self {
             Self::Cost => (0.0, mean(&|mark| mark.cost), 0.0),
             Self::Within(wait, most) => {
@@ -135,7 +136,9 @@ pub(crate) fn front(standings: &[Standing], places: &[usize]) -> Vec<usize> {
 /// The two ends of a front first, then the points whose neighbours lie farthest apart.
 fn by_crowding(standings: &[Standing], front: Vec<usize>) -> Vec<usize> {
     let Some((&first, &last)) = front.first().zip(front.last()) else { return front };
-    let span = |of: fn(&Standing) -> f64| (of(&standings[first]) - of(&standings[last])).abs().max(f64::MIN_POSITIVE);
+    let span = |of: fn(&Standing) -> f64| {
+        (of(&standings[first]) - of(&standings[last])).abs().max(f64::MIN_POSITIVE)
+    };
     let (values, waits) = (span(|standing| standing.value), span(|standing| standing.wait));
     let gap = |at: usize| {
         if at == 0 || at + 1 == front.len() {
@@ -144,7 +147,8 @@ fn by_crowding(standings: &[Standing], front: Vec<usize>) -> Vec<usize> {
         let (before, after) = (&standings[front[at - 1]], &standings[front[at + 1]]);
         (after.value - before.value) / values + (before.wait - after.wait) / waits
     };
-    let mut by_gap: Vec<(f64, usize)> = front.iter().enumerate().map(|(at, &place)| (gap(at), place)).collect();
+    let mut by_gap: Vec<(f64, usize)> =
+        front.iter().enumerate().map(|(at, &place)| (gap(at), place)).collect();
     by_gap.sort_by(|a, b| b.0.total_cmp(&a.0));
     by_gap.into_iter().map(|(_, place)| place).collect()
 }
@@ -221,7 +225,8 @@ mod tests {
 
     #[test]
     fn a_front_comes_before_whom_it_beats_and_its_ends_come_first() {
-        let marks = [mark(3.0, 3.0), mark(1.0, 9.0), mark(2.0, 4.0), mark(2.5, 3.9), mark(9.0, 1.0), mark(9.5, 2.0)];
+        let marks =
+            [mark(3.0, 3.0), mark(1.0, 9.0), mark(2.0, 4.0), mark(2.5, 3.9), mark(9.0, 1.0), mark(9.5, 2.0)];
         assert_eq!(order(Goal::Front(Wait::Mean), &marks), [1, 4, 0, 2, 3, 5]);
     }
 

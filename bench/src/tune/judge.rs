@@ -42,11 +42,17 @@ impl Judge<'_> {
     ///
     /// # Errors
     /// The runs that are not known.
-    pub(crate) fn verdict(&self, policy: &Configuration, cases: &[usize], known: &Known) -> Result<Verdict, Missing> {
-        let run = |case: usize, policy: &Configuration| Run { case, part: Part::Later, policy: policy.clone() };
-        let played = together(cases.iter().map(|&case| {
-            both(known.get(run(case, policy)), known.get(run(case, self.defaults)))
-        }))?;
+    pub(crate) fn verdict(
+        &self,
+        policy: &Configuration,
+        cases: &[usize],
+        known: &Known,
+    ) -> Result<Verdict, Missing> {
+        let run =
+            |case: usize, policy: &Configuration| Run { case, part: Part::Later, policy: policy.clone() };
+        let played = together(
+            cases.iter().map(|&case| both(known.get(run(case, policy)), known.get(run(case, self.defaults)))),
+        )?;
         let mut blocks: Vec<Pair> = Vec::new();
         let mut sites: Vec<usize> = cases.iter().map(|&case| self.cases[case].site).collect();
         sites.dedup();
@@ -60,7 +66,10 @@ impl Judge<'_> {
             if theirs > 0.0 { ours / theirs } else { 1.0 }
         };
         let waits = match self.goal {
-            Goal::Within(wait, _) => Some((longest(wait, played.iter().map(|pair| pair.0)), longest(wait, played.iter().map(|pair| pair.1)))),
+            Goal::Within(wait, _) => Some((
+                longest(wait, played.iter().map(|pair| pair.0)),
+                longest(wait, played.iter().map(|pair| pair.1)),
+            )),
             Goal::Cost | Goal::Front(_) => None,
         };
         Ok(Verdict {
@@ -107,7 +116,13 @@ pub(crate) struct Advice {
 
 /// What follows from a verdict. `tried` policies were tried; the one that is judged may be the defaults themselves,
 /// and may break the bound of the wait even on the days that it was tuned on.
-pub(crate) fn advise(goal: Goal, verdict: &Verdict, tried: &str, is_defaults: bool, keeps_the_bound: bool) -> Advice {
+pub(crate) fn advise(
+    goal: Goal,
+    verdict: &Verdict,
+    tried: &str,
+    is_defaults: bool,
+    keeps_the_bound: bool,
+) -> Advice {
     let keep = |why: String| Advice { take: false, sentence: format!("Keep the defaults: {why}") };
     let take = |why: String| Advice { take: true, sentence: format!("Take it: {why}") };
     let what = match goal {
@@ -153,7 +168,10 @@ pub(crate) fn advise(goal: Goal, verdict: &Verdict, tried: &str, is_defaults: bo
                 };
             }
             match (is_defaults, ours <= most, theirs <= most) {
-                (true, true, _) => keep(format!("they keep {bound} ({}), and none of {tried} policies is cheaper.", seconds(theirs))),
+                (true, true, _) => keep(format!(
+                    "they keep {bound} ({}), and none of {tried} policies is cheaper.",
+                    seconds(theirs)
+                )),
                 (true, false, _) => keep(format!(
                     "of {tried} policies none was cheaper within the bound; but {unseen} they miss {bound}: {}.",
                     seconds(theirs)
@@ -182,7 +200,9 @@ pub(crate) fn advise(goal: Goal, verdict: &Verdict, tried: &str, is_defaults: bo
                 },
             }
         }
-        _ if is_defaults => keep(format!("of {tried} policies none had less {what} on the days that they were tuned on.")),
+        _ if is_defaults => {
+            keep(format!("of {tried} policies none had less {what} on the days that they were tuned on."))
+        }
         _ => by_price(""),
     }
 }
@@ -243,18 +263,25 @@ mod tests {
             (verdict(1.2, 1.1, 1.3), "had 20 % more cost"),
         ] {
             let (take, sentence) = said(Goal::Cost, &verdict);
-            assert!(!take && sentence.starts_with("Keep the defaults: ") && sentence.contains(wanted), "{sentence}");
+            assert!(
+                !take && sentence.starts_with("Keep the defaults: ") && sentence.contains(wanted),
+                "{sentence}"
+            );
         }
         let few = Verdict { days: 3, ..verdict(0.5, 0.4, 0.6) };
         assert!(said(Goal::Cost, &few).1.ends_with("So few days say little: bring a longer log."));
         let one = Verdict { days: 1, interval: None, ..few };
-        assert_eq!(said(Goal::Cost, &one), (false, "Keep the defaults: 1 later day is too few to tell; bring a longer log.".into()));
+        assert_eq!(
+            said(Goal::Cost, &one),
+            (false, "Keep the defaults: 1 later day is too few to tell; bring a longer log.".into())
+        );
     }
 
     #[test]
     fn a_bound_that_was_kept_or_missed_decides_before_the_price() {
         let goal = Goal::Within(Wait::P95, 60.0);
-        let with = |ours: f64, theirs: f64| Verdict { waits: Some((ours, theirs)), ..verdict(1.1, 1.05, 1.2) };
+        let with =
+            |ours: f64, theirs: f64| Verdict { waits: Some((ours, theirs)), ..verdict(1.1, 1.05, 1.2) };
         let (take, sentence) = said(goal, &with(50.0, 70.0));
         assert!(take && sentence.contains("kept the bound of 60.0 s on the p95 wait (50.0 s), which the defaults miss (70.0 s), with 10 % more"), "{sentence}");
         assert!(!said(goal, &with(50.0, 55.0)).0, "it costs more for nothing");

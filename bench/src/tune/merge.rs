@@ -45,7 +45,8 @@ fn files(named: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
             continue;
         }
         let shown = || format!("cannot read {}", path.display());
-        let entries = fs::read_dir(path).and_then(Iterator::collect::<Result<Vec<_>, _>>).with_context(shown)?;
+        let entries =
+            fs::read_dir(path).and_then(Iterator::collect::<Result<Vec<_>, _>>).with_context(shown)?;
         let mut inside: Vec<PathBuf> = entries.into_iter().map(|entry| entry.path()).collect();
         inside.retain(|path| path.extension().is_some_and(|extension| extension == "jsonl"));
         ensure!(!inside.is_empty(), "{} holds no file whose name ends in .jsonl", path.display());
@@ -57,14 +58,15 @@ fn files(named: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
 
 /// Writes every run once, sorted. Gives how many there are.
 fn merge(states: &[PathBuf], out: &Path) -> anyhow::Result<usize> {
-    let read = |path: &PathBuf| {
-        fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
-    };
+    let read =
+        |path: &PathBuf| fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()));
     let texts: Vec<String> = states.iter().map(read).collect::<anyhow::Result<_>>()?;
     let mut all: BTreeMap<Run, (&str, &Path)> = BTreeMap::new();
     let mut begun: Option<(Head, &Path)> = None;
     for (path, text) in states.iter().zip(&texts) {
-        let Some((head, entries)) = parse(path, whole_lines(text))? else { bail!("{} is empty", path.display()) };
+        let Some((head, entries)) = parse(path, whole_lines(text))? else {
+            bail!("{} is empty", path.display())
+        };
         match &begun {
             None => begun = Some((head, path)),
             Some((first, of)) => {

@@ -90,10 +90,12 @@ impl Tuned<'_> {
 
     /// What to expect where no log is from.
     fn abroad(&self) -> String {
-        let Some(worst) = self.elsewhere.iter().max_by(|a, b| a.verdict.ratio.total_cmp(&b.verdict.ratio)) else {
+        let Some(worst) = self.elsewhere.iter().max_by(|a, b| a.verdict.ratio.total_cmp(&b.verdict.ratio))
+        else {
             return String::new();
         };
-        let mean = self.elsewhere.iter().map(|left_out| left_out.verdict.ratio).sum::<f64>() / self.elsewhere.len() as f64;
+        let mean = self.elsewhere.iter().map(|left_out| left_out.verdict.ratio).sum::<f64>()
+            / self.elsewhere.len() as f64;
         format!(
             " On a log that it was not tuned on, expect {} than with the defaults in the mean, and at worst {} ({}).",
             change(mean),
@@ -129,16 +131,25 @@ impl Tuned<'_> {
 
     /// All of a front: means over the cases.
     fn front(&self) -> Table {
-        let mut table =
-            Table::new(["nobody is both cheaper and quicker", "paid, tuned", "wait, tuned", "paid, later", "wait, later"]);
+        let mut table = Table::new([
+            "nobody is both cheaper and quicker",
+            "paid, tuned",
+            "wait, tuned",
+            "paid, later",
+            "wait, later",
+        ]);
         let Goal::Front(wait) = self.goal else { return table };
         for policy in &self.found.front {
             let cells = [Part::Tuned, Part::Later].into_iter().flat_map(|part| {
                 let marks: Vec<_> = (0..self.cases.len())
-                    .filter_map(|case| Some((self.played(case, part, policy)?, self.played(case, part, self.defaults)?)))
+                    .filter_map(|case| {
+                        Some((self.played(case, part, policy)?, self.played(case, part, self.defaults)?))
+                    })
                     .map(|(ours, theirs)| ours.mark(theirs, self.worth))
                     .collect();
-                let mean = |of: &dyn Fn(&super::goal::Mark) -> f64| marks.iter().map(of).sum::<f64>() / marks.len() as f64;
+                let mean = |of: &dyn Fn(&super::goal::Mark) -> f64| {
+                    marks.iter().map(of).sum::<f64>() / marks.len() as f64
+                };
                 [change(mean(&|mark| mark.paid)), format!("{} s", short(mean(&|mark| wait.of(mark))))]
             });
             table.row([policy.to_string()].into_iter().chain(cells));

@@ -20,10 +20,12 @@ pub(crate) struct Run {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Part {
-    /// The last of the tuned days, with a ninth of their jobs.
-    Ninth,
-    /// The last of the tuned days, with a third of their jobs.
-    Third,
+    /// The last of the tuned days, with a 27th of their jobs.
+    Small,
+    /// With a ninth.
+    Medium,
+    /// With a third.
+    Large,
     /// All tuned days.
     Tuned,
     /// The days after them, which no search looks at.
@@ -31,13 +33,14 @@ pub(crate) enum Part {
 }
 
 impl Part {
-    pub(crate) const ALL: [Self; 4] = [Self::Ninth, Self::Third, Self::Tuned, Self::Later];
+    pub(crate) const ALL: [Self; 5] = [Self::Small, Self::Medium, Self::Large, Self::Tuned, Self::Later];
 
     /// In few words.
     pub(crate) const fn name(self) -> &'static str {
         match self {
-            Self::Ninth => "a ninth of the jobs",
-            Self::Third => "a third of the jobs",
+            Self::Small => "a 27th of the jobs",
+            Self::Medium => "a ninth of the jobs",
+            Self::Large => "a third of the jobs",
             Self::Tuned => "all tuned days",
             Self::Later => "the later days",
         }

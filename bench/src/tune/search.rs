@@ -22,13 +22,14 @@ use super::{
 pub(crate) const BRACKET: u32 = 128;
 
 /// Parts of the tuned days, by rung, with the divisor of the candidates that go on from there.
-const RUNGS: [(Part, usize); 2] = [(Part::Ninth, 9), (Part::Third, 3)];
+const RUNGS: [(Part, usize); 3] = [(Part::Small, 9), (Part::Medium, 3), (Part::Large, 3)];
 
 /// Boxes, each half as wide as the one before.
 const BOXES: u32 = 4;
 
-/// Candidates in each box.
+/// Candidates in each box, and of how many of them one goes on from a third of the jobs to all.
 const IN_A_BOX: u32 = 16;
+const OF_A_BOX: usize = 4;
 
 /// Half the width of the first box, as a part of the space.
 const FIRST_BOX: f64 = 0.25;
@@ -80,7 +81,10 @@ impl Search<'_> {
             let go_on = left.len().div_ceil(divisor);
             let mut best = self.goal.order(&standings);
             best.truncate(go_on);
-            left = [defaults].into_iter().chain(best.into_iter().filter(|&at| at > 0).map(|at| left[at].clone())).collect();
+            left = [defaults]
+                .into_iter()
+                .chain(best.into_iter().filter(|&at| at > 0).map(|at| left[at].clone()))
+                .collect();
         }
         self.standings(&left, Part::Tuned, known)?;
         Ok(left)
@@ -105,7 +109,8 @@ impl Search<'_> {
         };
         let front = best.iter().map(|candidate| candidate.policy.clone()).collect();
         let best = &best[of_least_cost];
-        let keeps_the_bound = self.standings(std::slice::from_ref(best), Part::Tuned, known)?[0].keeps_the_bound();
+        let keeps_the_bound =
+            self.standings(std::slice::from_ref(best), Part::Tuned, known)?[0].keeps_the_bound();
         Ok(Found { best: best.policy.clone(), front, keeps_the_bound })
     }
 
@@ -141,11 +146,14 @@ impl Search<'_> {
             let around = |at: u32| {
                 let centre = &all[centres[at as usize % centres.len()]].place;
                 let offsets = point(at, centre.len(), self.seed.wrapping_add(nth));
-                let place = centre.iter().zip(offsets).map(|(c, o)| (c + half * (2.0 * o - 1.0)).clamp(0.0, 1.0));
+                let place =
+                    centre.iter().zip(offsets).map(|(c, o)| (c + half * (2.0 * o - 1.0)).clamp(0.0, 1.0));
                 self.space.candidate(place.collect())
             };
-            let new: Vec<Candidate> = (0..IN_A_BOX).filter_map(around).collect();
-            all = distinct(all.into_iter().chain(new));
+            let new = distinct((0..IN_A_BOX).filter_map(around));
+            let mut order = self.goal.order(&self.standings(&new, Part::Large, known)?);
+            order.truncate(new.len().div_ceil(OF_A_BOX));
+            all = distinct(all.into_iter().chain(order.into_iter().map(|at| new[at].clone())));
             half /= 2.0;
         }
         self.standings(&all, Part::Tuned, known)?;
@@ -166,12 +174,18 @@ impl Search<'_> {
     }
 
     /// How candidates stand on a part of the tuned days, beside the defaults on the same.
-    fn standings(&self, candidates: &[Candidate], part: Part, known: &Known) -> Result<Vec<Standing>, Missing> {
+    fn standings(
+        &self,
+        candidates: &[Candidate],
+        part: Part,
+        known: &Known,
+    ) -> Result<Vec<Standing>, Missing> {
         let run = |case: usize, policy: &Configuration| Run { case, part, policy: policy.clone() };
         let defaults = self.space.defaults().policy;
         let marks = |candidate: &Candidate| {
             let mark = |&case: &usize| {
-                let (ours, theirs) = both(known.get(run(case, &candidate.policy)), known.get(run(case, &defaults)))?;
+                let (ours, theirs) =
+                    both(known.get(run(case, &candidate.policy)), known.get(run(case, &defaults)))?;
                 Ok(ours.mark(theirs, known.worth()))
             };
             together(self.cases.iter().map(mark)).map(|marks| self.goal.standing(&marks))
@@ -246,13 +260,22 @@ mod tests {
         };
         let (paid, wait) = world(value("keep_alive", 60.0), value("min", 0.0), value("worth", 3.0));
         let noise = match run.part {
-            Part::Ninth => 0.1,
-            Part::Third => 0.03,
+            Part::Small => 0.1,
+            Part::Medium => 0.05,
+            Part::Large => 0.02,
             Part::Tuned | Part::Later => 0.0,
         };
-        let sum: u32 = text.bytes().map(u32::from).fold(7, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte));
+        let sum: u32 =
+            text.bytes().map(u32::from).fold(7, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte));
         let chance = f64::from(sum % 1000) / 1000.0 - 0.5;
-        Played { jobs: 1, mean: wait, p95: wait, waited: wait, paid: paid * (1.0 + noise * chance), ..Played::default() }
+        Played {
+            jobs: 1,
+            mean: wait,
+            p95: wait,
+            waited: wait,
+            paid: paid * (1.0 + noise * chance),
+            ..Played::default()
+        }
     }
 
     fn search(space: &Space, goal: Goal) -> Search<'_> {
@@ -268,7 +291,8 @@ mod tests {
         let (found, _) = settled(&search(&keys(), Goal::Cost), bowl);
         let text = found.best.to_string();
         let (keep_alive, worth) = text.split_once(", ").expect("two keys");
-        let number = |text: &str| text.trim_end_matches('s').rsplit(' ').next().and_then(|n| n.parse::<f64>().ok());
+        let number =
+            |text: &str| text.trim_end_matches('s').rsplit(' ').next().and_then(|n| n.parse::<f64>().ok());
         assert!((250.0..=360.0).contains(&number(keep_alive).expect("a number")), "{text}");
         assert!((8.0..=12.5).contains(&number(worth).expect("a number")), "{text}");
         assert_eq!(found.front.len(), 1);
@@ -283,7 +307,8 @@ mod tests {
     #[test]
     fn the_cheapest_policy_within_a_bound_stands_close_to_it() {
         let (found, known) = settled(&search(&keys(), Goal::Within(Wait::Mean, 50.0)), trade);
-        let played = known.get(Run { case: 0, part: Part::Tuned, policy: found.best }).expect("it was played");
+        let played =
+            known.get(Run { case: 0, part: Part::Tuned, policy: found.best }).expect("it was played");
         assert!(found.keeps_the_bound && (48.0..=50.0).contains(&played.mean), "{}", played.mean);
         let (found, _) = settled(&search(&keys(), Goal::Within(Wait::Mean, 1e-9)), trade);
         assert!(!found.keeps_the_bound);
@@ -296,11 +321,16 @@ mod tests {
         let played: Vec<&Played> = found
             .front
             .iter()
-            .map(|policy| known.get(Run { case: 0, part: Part::Tuned, policy: policy.clone() }).expect("it was played"))
+            .map(|policy| {
+                known.get(Run { case: 0, part: Part::Tuned, policy: policy.clone() }).expect("it was played")
+            })
             .collect();
         assert_eq!(played.len(), CENTRES);
         assert!(played.is_sorted_by(|a, b| a.paid < b.paid && a.mean > b.mean), "{played:?}");
-        assert!(played[0].paid <= 1001.0 && played[CENTRES - 1].mean < 0.1, "both ends are on it: {played:?}");
+        assert!(
+            played[0].paid <= 1001.0 && played[CENTRES - 1].mean < 0.1,
+            "both ends are on it: {played:?}"
+        );
         assert!(found.front.contains(&found.best));
     }
 
@@ -308,8 +338,8 @@ mod tests {
     fn most_policies_are_played_on_the_smallest_part_only() {
         let (_, known) = settled(&search(&keys(), Goal::Cost), bowl);
         let on = |part: Part| known.runs().filter(|run| run.part == part && run.case == 0).count();
-        let [ninth, third, tuned] = [Part::Ninth, Part::Third, Part::Tuned].map(on);
-        assert!(ninth > 290 && third < 50 && tuned < 110, "{ninth} {third} {tuned}");
+        let on = Part::ALL.map(on);
+        assert!(on[0] > 290 && on[1] < 40 && on[2] < 80 && on[3] < 40 && on[4] == 0, "{on:?}");
     }
 
     #[test]
@@ -326,11 +356,12 @@ mod tests {
             shards.extend(known.runs().map(|run| (run.clone(), play(run, bowl))));
         }
         let on = |known: &Known, part: Part| known.runs().filter(|run| run.part == part).count();
-        assert_eq!(on(&shards, Part::Ninth), on(&all, Part::Ninth));
-        assert_eq!(on(&shards, Part::Third), on(&all, Part::Third));
+        for part in [Part::Small, Part::Medium] {
+            assert_eq!(on(&shards, part), on(&all, part));
+        }
         while let Err(missing) = search.find(&shards) {
             let runs = missing.runs();
-            assert!(runs.iter().all(|run| run.part == Part::Tuned), "halving was done");
+            assert!(runs.iter().all(|run| run.part >= Part::Large), "halving was done");
             shards.extend(runs.into_iter().map(|run| (run.clone(), play(&run, bowl))));
         }
         assert_eq!(search.find(&shards), Ok(whole));

@@ -86,7 +86,11 @@ impl Dimension {
     fn value(&self, place: f64) -> String {
         match self.values {
             Values::Choice(words) => {
-                #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to a few words")]
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    clippy::cast_sign_loss,
+                    reason = "0 to a few words"
+                )]
                 let nth = (place * words.len() as f64) as usize;
                 words[nth.min(words.len() - 1)].to_owned()
             }
@@ -123,7 +127,9 @@ impl Dimension {
         let written = key.expect("a test asks for every key of the space").default.trim_matches('`');
         match self.values {
             Values::Choice(_) => written.to_owned(),
-            Values::Range { unit, .. } => number(written).map_or_else(|| written.to_owned(), |n| unit.text(n)),
+            Values::Range { unit, .. } => {
+                number(written).map_or_else(|| written.to_owned(), |n| unit.text(n))
+            }
         }
     }
 }
@@ -173,7 +179,8 @@ impl Space {
     /// # Errors
     /// Where a key that is held is none, or its value is wrong.
     pub(crate) fn new(dimensions: &[Dimension], held: &[Held]) -> anyhow::Result<Self> {
-        let base = Configuration(held.iter().map(|Held { key, value }| (key.clone(), value.clone())).collect());
+        let base =
+            Configuration(held.iter().map(|Held { key, value }| (key.clone(), value.clone())).collect());
         ensure!(base.0.len() == held.len(), "--hold gives a key twice");
         base.parse().map_err(|what| anyhow!("--hold {what}"))?;
         let free = |dimension: &&Dimension| !base.0.contains_key(dimension.key);
@@ -313,7 +320,12 @@ mod tests {
                 assert_eq!(again, value, "{}: a place and its value belong together", dimension.key);
             }
             let default = dimension.default();
-            assert_eq!(dimension.value(dimension.place(&default)), default, "{} can be at its default", dimension.key);
+            assert_eq!(
+                dimension.value(dimension.place(&default)),
+                default,
+                "{} can be at its default",
+                dimension.key
+            );
         }
     }
 
@@ -343,8 +355,13 @@ mod tests {
         let held = space(&["min=0", "objective=wait", "slots=4"]).unwrap();
         assert_eq!(held.len(), 4);
         let policy = held.candidate(vec![0.0, 0.0, 0.0, 0.0]).unwrap().policy;
-        assert_eq!(policy.to_string(), "keep_alive: 0s, min: 0, objective: wait, quantile: 0.5, slots: 4, wait: 5s");
-        for (wrong, wanted) in [("worht=3", "no such policy key"), ("min=-1", "min: \"-1\" is not a whole number")] {
+        assert_eq!(
+            policy.to_string(),
+            "keep_alive: 0s, min: 0, objective: wait, quantile: 0.5, slots: 4, wait: 5s"
+        );
+        for (wrong, wanted) in
+            [("worht=3", "no such policy key"), ("min=-1", "min: \"-1\" is not a whole number")]
+        {
             let said = space(&[wrong]).unwrap_err().to_string();
             assert!(said.starts_with("--hold ") && said.contains(wanted), "{said}");
         }

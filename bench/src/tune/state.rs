@@ -67,7 +67,8 @@ impl Journal {
             None => {
                 cut_to(&mut file, 0).with_context(|| format!("cannot write {shown}"))?;
                 let first = serde_json::to_string(&First { tune: head.clone() })?;
-                file.write_all(format!("{first}\n").as_bytes()).with_context(|| format!("cannot write {shown}"))?;
+                file.write_all(format!("{first}\n").as_bytes())
+                    .with_context(|| format!("cannot write {shown}"))?;
                 Vec::new()
             }
         };
