@@ -73,7 +73,7 @@ fn main() -> anyhow::Result<()> {
         Command::Memory(args) => memory::run(&args)?.to_string(),
         // Simulated time is the same on every machine.
         Command::Compare(args) => return print(&compare::run(&args)?.to_string()),
-        Command::Tune(args) => return print(&tune::run(&args)?.to_string()),
+        Command::Tune(args) => return print(&tune::run(&args)?),
         Command::Merge(args) => return tune::merge::run(&args),
         Command::Import(args) => return import::run(&args),
         Command::ServeForesail => return serve::foresail(),

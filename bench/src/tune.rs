@@ -3,7 +3,7 @@
 //!
 //! - [`space`]: what is searched
 //! - [`goal`]: what is looked for
-//! - [`search`]: how
+//! - [`search`]: the way to it
 //! - [`runs`]: what is known
 //! - [`cases`]: what is played
 //! - [`judge`]: what it is worth on days that the search did not see
@@ -203,12 +203,12 @@ impl Runs<'_> {
         loop {
             match work(&self.known) {
                 Ok(done) => return Ok(done),
-                Err(missing) => self.make(missing.runs())?,
+                Err(missing) => self.make(&missing.runs())?,
             }
         }
     }
 
-    fn make(&mut self, runs: Vec<Run>) -> anyhow::Result<()> {
+    fn make(&mut self, runs: &[Run]) -> anyhow::Result<()> {
         let bar = if self.shown { ProgressBar::new(runs.len() as u64) } else { ProgressBar::hidden() };
         bar.set_style(
             ProgressStyle::with_template("{msg:22} {bar:30} {pos}/{len} runs, {elapsed}, {eta} left")
@@ -264,7 +264,7 @@ impl Args {
 
     /// The command that gives the same policy, without what is as by default, and without where files are.
     fn command(&self) -> String {
-        let default = Self::parse_from(["tune", "--log", ""]).options();
+        let default = Self::parse_from(["tune", "--log", "any"]).options();
         let mut words = vec!["foresail-bench".to_owned(), "tune".to_owned()];
         for log in &self.logs {
             words.extend([
@@ -274,11 +274,17 @@ impl Args {
         }
         for (given, default) in self.options().into_iter().zip(default) {
             if given != default {
-                words.extend(given.1.into_iter().flat_map(|value| [given.0.to_owned(), value]));
+                words.extend(given.1.iter().flat_map(|value| [given.0.to_owned(), quoted(value)]));
             }
         }
         words.join(" ")
     }
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || matches!(c, '.' | ',' | '/' | '_' | '-' | '=' | ':' | '+');
+    if word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
 }
 
 impl Shard {

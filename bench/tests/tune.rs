@@ -211,6 +211,10 @@ fn what_does_not_belong_together_is_refused_with_the_reason() {
     ] {
         assert!(said.contains(wanted), "no `{wanted}` in: {said}");
     }
+    let held = fs::File::open(&state).unwrap();
+    held.lock().unwrap();
+    let said = again(&["--state", &state]);
+    assert!(said.contains("another foresail-bench writes to it"), "{said}");
     assert!(!Path::new(&path(&folder, "x")).exists(), "nothing is written of what does not fit");
 }
 

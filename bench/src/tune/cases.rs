@@ -23,8 +23,8 @@ const DAY: f64 = 86_400.0;
 /// Jobs that a part of the tuned days has at least, where there are so many: fewer tell little.
 const FEW_JOBS: usize = 3000;
 
-/// A part of the tuned days is warmed up for at most so many times its length: else little else would be played.
-const WARM_UP: f64 = 2.0;
+/// A part of the tuned days is warmed up for at most its own length: else little else would be played.
+const WARM_UP: f64 = 1.0;
 
 /// How a log is cut.
 #[derive(Clone, Copy, Debug)]
@@ -75,7 +75,7 @@ impl Case {
             for world in worlds.all() {
                 let jobs = logs::with_median(&log, world.median)?;
                 let base = World::around(&jobs, world.pool, f64::from(cut.warm_up) * DAY, worlds.seed);
-                cases.push(Self::new(site, &name, world.label, jobs, base, cut, worlds.max)?);
+                cases.push(Self::new(site, &name, world.label, &jobs, &base, cut, worlds.max)?);
             }
         }
         Ok(cases)
@@ -85,8 +85,8 @@ impl Case {
         site: usize,
         log: &str,
         label: String,
-        jobs: JobLog,
-        base: World,
+        jobs: &JobLog,
+        base: &World,
         cut: Cut,
         max: u32,
     ) -> anyhow::Result<Self> {
@@ -94,27 +94,27 @@ impl Case {
         let tuned = (days * (1.0 - cut.judge)).round().clamp(1.0, (days - 1.0).max(1.0));
         let split = base.counted_from + tuned * DAY;
         let (tuned_jobs, later_jobs) =
-            (within(&jobs, base.counted_from, split), within(&jobs, split, base.until));
+            (within(jobs, base.counted_from, split), within(jobs, split, base.until));
         ensure!(
             days >= 2.0 && tuned_jobs > 0 && later_jobs > 0,
             "{log}: after {} days of warm-up (--warm-up) there are {days} days, {tuned_jobs} jobs to tune on and \
              {later_jobs} to judge by; take a longer log or a shorter warm-up",
             cut.warm_up,
         );
-        let (checksum, count) = (checksum(&jobs), jobs.jobs().len());
+        let (checksum, count) = (checksum(jobs), jobs.jobs().len());
         let last = |share: usize| {
             let wanted = tuned_jobs.div_ceil(share).max(FEW_JOBS);
-            let from = last_days(&jobs, base.counted_from, split, wanted);
+            let from = last_days(jobs, base.counted_from, split, wanted);
             let warm_up = (f64::from(cut.warm_up) * DAY).min(WARM_UP * (split - from));
             let before = (from - warm_up).max(base.from);
-            Scene::new(&jobs, World { from: before, counted_from: from, until: split, ..base.clone() })
+            Scene::new(jobs, World { from: before, counted_from: from, until: split, ..base.clone() })
         };
         let scenes = Part::ALL.map(|part| match part {
             Part::Small => last(27),
             Part::Medium => last(9),
             Part::Large => last(3),
-            Part::Tuned => Scene::new(&jobs, World { until: split, ..base.clone() }),
-            Part::Later => Scene::new(&jobs, World { counted_from: split, ..base.clone() }),
+            Part::Tuned => Scene::new(jobs, World { until: split, ..base.clone() }),
+            Part::Later => Scene::new(jobs, World { counted_from: split, ..base.clone() }),
         });
         Ok(Self {
             site,

@@ -95,18 +95,18 @@ impl Goal {
             }
         }
     }
-
-    /// Whether a standing is as good as another, but for a share of its value.
-    pub(crate) fn as_good(self, one: &Standing, other: &Standing, but_for: f64) -> bool {
-        let most = |value: f64| value * (1.0 + but_for);
-        one.over <= other.over && one.value <= most(other.value) && one.wait <= most(other.wait)
-    }
 }
 
 impl Standing {
     /// Whether it keeps the bound of the wait, and nothing was left.
     pub(crate) fn keeps_the_bound(&self) -> bool {
         self.over <= 0.0
+    }
+
+    /// Whether it is as good as another, but for a share of its value.
+    pub(crate) fn as_good_as(&self, other: &Self, but_for: f64) -> bool {
+        let most = |value: f64| value * (1.0 + but_for);
+        self.over <= other.over && self.value <= most(other.value) && self.wait <= most(other.wait)
     }
 
     fn by_value(&self, other: &Self) -> Ordering {

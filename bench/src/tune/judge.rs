@@ -125,10 +125,7 @@ pub(crate) fn advise(
 ) -> Advice {
     let keep = |why: String| Advice { take: false, sentence: format!("Keep the defaults: {why}") };
     let take = |why: String| Advice { take: true, sentence: format!("Take it: {why}") };
-    let what = match goal {
-        Goal::Cost | Goal::Front(_) => "cost",
-        Goal::Within(..) => "paid worker-time",
-    };
+    let what = price(goal);
     let Verdict { ratio, interval, days, waits } = *verdict;
     let unseen = format!("on the {days} later days, which the search did not see,");
     let few = if days < FEW_DAYS { " So few days say little: bring a longer log." } else { "" };
@@ -204,6 +201,14 @@ pub(crate) fn advise(
             keep(format!("of {tried} policies none had less {what} on the days that they were tuned on."))
         }
         _ => by_price(""),
+    }
+}
+
+/// What is to be little.
+pub(crate) fn price(goal: Goal) -> &'static str {
+    match goal {
+        Goal::Cost | Goal::Front(_) => "cost",
+        Goal::Within(..) => "paid worker-time",
     }
 }
 

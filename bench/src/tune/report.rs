@@ -5,7 +5,7 @@ use std::fmt::{self, Write as _};
 use super::{
     cases::Case,
     goal::Goal,
-    judge::{Advice, Verdict, advise, between, change},
+    judge::{Advice, Verdict, advise, between, change, price},
     runs::{Known, Part, Played, Run},
     search::Found,
     space::Configuration,
@@ -90,18 +90,24 @@ impl Tuned<'_> {
 
     /// What to expect where no log is from.
     fn abroad(&self) -> String {
-        let Some(worst) = self.elsewhere.iter().max_by(|a, b| a.verdict.ratio.total_cmp(&b.verdict.ratio))
-        else {
+        let all = &self.elsewhere;
+        let Some(worst) = all.iter().max_by(|a, b| a.verdict.ratio.total_cmp(&b.verdict.ratio)) else {
             return String::new();
         };
-        let mean = self.elsewhere.iter().map(|left_out| left_out.verdict.ratio).sum::<f64>()
-            / self.elsewhere.len() as f64;
-        format!(
-            " On a log that it was not tuned on, expect {} than with the defaults in the mean, and at worst {} ({}).",
+        let mean = all.iter().map(|left_out| left_out.verdict.ratio).sum::<f64>() / all.len() as f64;
+        let mut sentence = format!(
+            " On a log that it was not tuned on, expect {} {} than with the defaults in the mean, and at worst {} ({}).",
             change(mean),
+            price(self.goal),
             change(worst.verdict.ratio),
             worst.log
-        )
+        );
+        if let Goal::Within(_, most) = self.goal {
+            let missed = |left_out: &&LeftOut| left_out.verdict.waits.is_some_and(|(ours, _)| ours > most);
+            let missed = all.iter().filter(missed).count();
+            let _ = write!(sentence, " There the bound was missed on {missed} of {} logs.", all.len());
+        }
+        sentence
     }
 
     fn played(&self, case: usize, part: Part, policy: &Configuration) -> Option<&Played> {
@@ -161,7 +167,7 @@ impl Tuned<'_> {
     fn strangers(&self) -> Table {
         let mut table = Table::new(["tuned without", "came to", "95 %", "policy"]);
         for LeftOut { log, policy, verdict } in &self.elsewhere {
-            let sure = verdict.interval.map_or_else(|| "-".to_owned(), |interval| between(interval));
+            let sure = verdict.interval.map_or_else(|| "-".to_owned(), between);
             table.row([log.clone(), change(verdict.ratio), sure, policy.to_string()]);
         }
         table

@@ -167,7 +167,7 @@ impl Search<'_> {
         loop {
             let simpler = self.space.simpler(&simplest);
             let standings = self.standings(&simpler, Part::Tuned, known)?;
-            let good = |&at: &usize| self.goal.as_good(&standings[at], &value, WORTH_A_KEY);
+            let good = |&at: &usize| standings[at].as_good_as(&value, WORTH_A_KEY);
             let Some(next) = self.goal.order(&standings).into_iter().find(good) else { return Ok(simplest) };
             simplest = simpler[next].clone();
         }

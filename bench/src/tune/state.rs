@@ -58,19 +58,16 @@ impl Journal {
         let mut text = String::new();
         file.read_to_string(&mut text).with_context(|| format!("cannot read {shown}"))?;
         let whole = whole_lines(&text);
-        let runs = match parse(path, whole)? {
-            Some((theirs, entries)) => {
-                same(&theirs, head).with_context(|| shown.to_string())?;
-                cut_to(&mut file, whole.len()).with_context(|| format!("cannot write {shown}"))?;
-                entries.into_iter().map(|entry| (entry.run, entry.played)).collect()
-            }
-            None => {
-                cut_to(&mut file, 0).with_context(|| format!("cannot write {shown}"))?;
-                let first = serde_json::to_string(&First { tune: head.clone() })?;
-                file.write_all(format!("{first}\n").as_bytes())
-                    .with_context(|| format!("cannot write {shown}"))?;
-                Vec::new()
-            }
+        let runs = if let Some((theirs, entries)) = parse(path, whole)? {
+            same(&theirs, head).with_context(|| shown.to_string())?;
+            cut_to(&mut file, whole.len()).with_context(|| format!("cannot write {shown}"))?;
+            entries.into_iter().map(|entry| (entry.run, entry.played)).collect()
+        } else {
+            let first = serde_json::to_string(&First { tune: head.clone() })? + "\n";
+            cut_to(&mut file, 0)
+                .and_then(|()| file.write_all(first.as_bytes()))
+                .with_context(|| format!("cannot write {shown}"))?;
+            Vec::new()
         };
         Ok((Self(Some(Mutex::new(file))), runs))
     }
