@@ -125,6 +125,7 @@ pub(crate) fn advise(
 ) -> Advice {
     let keep = |why: String| Advice { take: false, sentence: format!("Keep the defaults: {why}") };
     let take = |why: String| Advice { take: true, sentence: format!("Take it: {why}") };
+    let undecided = |why: String| Advice { take: false, sentence: format!("Undecided: {why}") };
     let what = price(goal);
     let Verdict { ratio, interval, days, waits } = *verdict;
     let unseen = format!("on the {days} later days, which the search did not see,");
@@ -153,16 +154,13 @@ pub(crate) fn advise(
         (Goal::Within(wait, most), Some((ours, theirs))) => {
             let bound = format!("the bound of {} on the {}", seconds(most), named(wait));
             if !keeps_the_bound {
-                return Advice {
-                    take: false,
-                    sentence: format!(
-                        "None of {tried} policies keeps {bound}. The one below comes closest: {} {unseen} where the \
-                         defaults have {}, with {} {what}{sure}.",
-                        seconds(ours),
-                        seconds(theirs),
-                        change(ratio)
-                    ),
-                };
+                return undecided(format!(
+                    "none of {tried} policies keeps {bound}. The one below comes closest: {} {unseen} where the \
+                     defaults have {}, with {} {what}{sure}.",
+                    seconds(ours),
+                    seconds(theirs),
+                    change(ratio)
+                ));
             }
             match (is_defaults, ours <= most, theirs <= most) {
                 (true, true, _) => keep(format!(
@@ -185,16 +183,13 @@ pub(crate) fn advise(
                     seconds(theirs),
                     seconds(ours)
                 )),
-                (false, false, false) => Advice {
-                    take: ours < theirs,
-                    sentence: format!(
-                        "{unseen} both missed {bound}: the policy below with {}, the defaults with {}; it had {} \
-                         {what}{sure}. Tune for a shorter bound to be on the safe side.",
-                        seconds(ours),
-                        seconds(theirs),
-                        change(ratio)
-                    ),
-                },
+                (false, false, false) => undecided(format!(
+                    "{unseen} both missed {bound}: the policy below with {}, the defaults with {}; it had {} \
+                     {what}{sure}. Tune for a shorter bound to be on the safe side.",
+                    seconds(ours),
+                    seconds(theirs),
+                    change(ratio)
+                )),
             }
         }
         _ if is_defaults => {
@@ -291,8 +286,14 @@ mod tests {
         assert!(take && sentence.contains("kept the bound of 60.0 s on the p95 wait (50.0 s), which the defaults miss (70.0 s), with 10 % more"), "{sentence}");
         assert!(!said(goal, &with(50.0, 55.0)).0, "it costs more for nothing");
         assert!(!said(goal, &with(70.0, 55.0)).0);
-        assert!(said(goal, &with(70.0, 90.0)).0);
+        assert!(
+            said(goal, &with(70.0, 90.0)).1.starts_with("Undecided: on the 20 later days"),
+            "both missed it"
+        );
         let hopeless = advise(goal, &with(70.0, 90.0), "9", false, false);
-        assert!(!hopeless.take && hopeless.sentence.starts_with("None of 9 policies keeps"), "{hopeless:?}");
+        assert!(
+            !hopeless.take && hopeless.sentence.starts_with("Undecided: none of 9 policies keeps"),
+            "{hopeless:?}"
+        );
     }
 }
