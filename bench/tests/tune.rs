@@ -81,10 +81,10 @@ fn the_policy_file_is_one_that_every_reader_takes() {
     assert!(written.contains(" jobs, tuned on 4 days, judged by the 2 after them"), "{written}");
     assert!(report.contains("the bound of 60.0 s on the p95 wait"), "{report}");
     let policy = PolicyConfig::from_yaml(&written).expect("foresail decide --policy reads it so");
-    let indented: String = written.lines().map(|line| format!("    {line}\n")).collect();
+    let indented = written.replace('\n', "\n    ");
     let config = format!(
         "sources:\n  jobs:\n    redis: {{ host: localhost }}\n    namespaces: {{ \"*\": \"*\" }}\n    layouts:\n      \
-         frames: {{ preset: redis-list }}\npolicies:\n  default:\n{indented}"
+         frames: {{ preset: redis-list }}\npolicies:\n  default:\n    {indented}"
     );
     Config::from_yaml("tuned", &config).unwrap_or_else(|error| panic!("foresail serve: {error}\n{config}"));
     let compare = bench(&[
