@@ -1,12 +1,12 @@
 //! `foresail-bench compare`: what Foresail would have done on real job logs, beside what others would have.
 
-mod contender;
+pub(crate) mod contender;
 mod field;
 mod judge;
 mod others;
-mod play;
+pub(crate) mod play;
 mod report;
-mod stats;
+pub(crate) mod stats;
 
 use std::{fmt::Display, fs, path::PathBuf};
 

@@ -6,7 +6,9 @@ mod load;
 mod memory;
 mod sample;
 mod tick;
+mod tune;
 
+mod cores;
 mod logs;
 mod machine;
 mod peer;
@@ -47,6 +49,10 @@ enum Command {
     Memory(memory::Args),
     /// What Foresail would have done on real job logs, beside KEDA and others.
     Compare(compare::Args),
+    /// The policy that would have served job logs best, as a file.
+    Tune(tune::Args),
+    /// Puts the states of the shards of `tune` together.
+    Merge(tune::merge::Args),
     /// Job logs out of a Postgres, a Prometheus, a file or a load shape, as CSV.
     Import(import::Args),
     /// Serves Foresail on an embedded source until standard input ends.
@@ -67,6 +73,8 @@ fn main() -> anyhow::Result<()> {
         Command::Memory(args) => memory::run(&args)?.to_string(),
         // Simulated time is the same on every machine.
         Command::Compare(args) => return print(&compare::run(&args)?.to_string()),
+        Command::Tune(args) => return print(&tune::run(&args)?),
+        Command::Merge(args) => return tune::merge::run(&args),
         Command::Import(args) => return import::run(&args),
         Command::ServeForesail => return serve::foresail(),
         Command::ServeBare => return serve::bare(),

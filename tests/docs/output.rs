@@ -33,6 +33,17 @@ fn the_filters_example_is_what_it_prints() {
     assert_eq!(text(&output.stdout), printed);
 }
 
+#[test]
+fn the_filter_takes_a_tuned_policy_as_it_is() {
+    let folder = temp_dir();
+    let path = folder.path().join("tuned.yaml");
+    std::fs::write(&path, page("docs/bench/tune.md").block_after("tuned policy").text).unwrap();
+    let mut filter = command();
+    filter.arg("decide").arg("--policy").arg(&path).stdin(Stdio::null());
+    let output = filter.output().unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+}
+
 /// The table takes half a minute of a release build; what it depends on is printed before it.
 #[test]
 fn the_demo_says_of_itself_what_the_readme_shows() {

@@ -1,9 +1,6 @@
 //! Every log in every world by every contender.
 
-use std::{
-    path::PathBuf,
-    sync::atomic::{AtomicUsize, Ordering},
-};
+use std::path::PathBuf;
 
 use foresail::{
     config::text,
@@ -16,10 +13,9 @@ use foresail::{
     },
 };
 use indicatif::{ProgressBar, ProgressStyle};
-use rayon::prelude::*;
 
 use super::contender::{Contender, Role};
-use crate::logs;
+use crate::{cores, logs};
 
 /// Worlds: every combination of the lists.
 #[derive(Clone, Debug, clap::Args)]
@@ -53,8 +49,58 @@ pub(crate) enum Spread {
     Packing,
 }
 
+impl std::fmt::Display for Spread {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Spreading => "spreading",
+            Self::Packing => "packing",
+        })
+    }
+}
+
 fn seconds(text: &str) -> Result<f64, String> {
     text::seconds(text)
+}
+
+/// One combination of the lists.
+pub(crate) struct Setting {
+    /// In few words.
+    pub(crate) label: String,
+    pub(crate) pool: PoolSpec,
+    /// The median that run times are scaled to, seconds; 0 leaves them as they are.
+    pub(crate) median: f64,
+}
+
+impl Worlds {
+    /// Every combination.
+    pub(crate) fn all(&self) -> Vec<Setting> {
+        let mut all = Vec::new();
+        for &median in &self.median {
+            for &size in &self.node_size {
+                for &start in &self.node_start {
+                    let pool = pool(size, start, self.placement);
+                    all.push(Setting { label: label(size, start, median), pool, median });
+                }
+            }
+        }
+        all
+    }
+
+    /// The options as they are given, with all values.
+    pub(crate) fn options(&self) -> Vec<(&'static str, Vec<String>)> {
+        let Self { node_size, node_start, median, placement, max, seed } = self;
+        let sizes: Vec<String> = node_size.iter().map(u32::to_string).collect();
+        let times = |times: &[f64]| times.iter().map(|time| format!("{time}s")).collect::<Vec<_>>().join(",");
+        let one = |value: String| vec![value];
+        vec![
+            ("--node-size", one(sizes.join(","))),
+            ("--node-start", one(times(node_start))),
+            ("--median", one(times(median))),
+            ("--placement", one(placement.to_string())),
+            ("--max", one(max.to_string())),
+            ("--seed", one(seed.to_string())),
+        ]
+    }
 }
 
 /// One log in one world.
@@ -82,20 +128,10 @@ impl Case {
         for file in files {
             let (name, log) = logs::read_to_play(file, cuts)?;
             let log = if days == 0 { log } else { logs::busiest(&log, days) };
-            for &median in &worlds.median {
+            for Setting { label, pool, median } in worlds.all() {
                 let jobs = logs::with_median(&log, median)?;
-                for &size in &worlds.node_size {
-                    for &start in &worlds.node_start {
-                        let pool = pool(size, start, worlds.placement);
-                        let world = World::around(&jobs, pool, f64::from(warm_up) * DAY, worlds.seed);
-                        cases.push(Self {
-                            log: name.clone(),
-                            label: label(size, start, median),
-                            jobs: jobs.clone(),
-                            world,
-                        });
-                    }
-                }
+                let world = World::around(&jobs, pool, f64::from(warm_up) * DAY, worlds.seed);
+                cases.push(Self { log: name.clone(), label, jobs, world });
             }
         }
         Ok(cases)
@@ -103,10 +139,8 @@ impl Case {
 }
 
 fn label(size: u32, start: f64, median: f64) -> String {
-    match size {
-        0 => format!("no nodes, jobs of {median} s"),
-        size => format!("nodes of {size} in {start} s, jobs of {median} s"),
-    }
+    let nodes = if size == 0 { "no nodes".to_owned() } else { format!("nodes of {size} in {start} s") };
+    if median > 0.0 { format!("{nodes}, jobs of {median} s") } else { nodes }
 }
 
 /// Workers that start in a few seconds on nodes of this size, which come from Karpenter.
@@ -159,24 +193,14 @@ impl Played {
             ProgressStyle::with_template("{bar:30} {pos}/{len} runs, {elapsed}, {eta} left")
                 .expect("a template that is written right"),
         );
-        // Neighbours in the order are runs of one log, which share what the processor has cached of it.
-        let next = AtomicUsize::new(0);
-        let worked: Vec<Vec<(usize, Outcome)>> = rayon::broadcast(|_| {
-            let mut mine = Vec::new();
-            loop {
-                let at = next.fetch_add(1, Ordering::Relaxed);
-                if at >= runs {
-                    return mine;
-                }
-                let stage = &stages[at / contenders.len()];
-                mine.push((at, stage.play(contenders[at % contenders.len()].on(stage))));
-                bar.inc(1);
-            }
+        let all = cores::map(runs, |at| {
+            let stage = &stages[at / contenders.len()];
+            let outcome = stage.play(contenders[at % contenders.len()].on(stage));
+            bar.inc(1);
+            outcome
         });
         bar.finish_and_clear();
-        let mut all: Vec<(usize, Outcome)> = worked.into_iter().flatten().collect();
-        all.par_sort_unstable_by_key(|&(at, _)| at);
-        let mut all = all.into_iter().map(|(_, outcome)| outcome);
+        let mut all = all.into_iter();
         let outcomes = cases.iter().map(|_| all.by_ref().take(contenders.len()).collect()).collect();
         Self { cases, contenders, outcomes }
     }
