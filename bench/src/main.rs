@@ -4,6 +4,7 @@ mod compare;
 mod import;
 mod load;
 mod memory;
+mod report;
 mod sample;
 mod tick;
 
@@ -47,6 +48,8 @@ enum Command {
     Memory(memory::Args),
     /// What Foresail would have done on real job logs, beside KEDA and others.
     Compare(compare::Args),
+    /// The same as a page for everybody, with plots: one HTML file.
+    Report(report::Args),
     /// Job logs out of a Postgres, a Prometheus, a file or a load shape, as CSV.
     Import(import::Args),
     /// Serves Foresail on an embedded source until standard input ends.
@@ -67,6 +70,7 @@ fn main() -> anyhow::Result<()> {
         Command::Memory(args) => memory::run(&args)?.to_string(),
         // Simulated time is the same on every machine.
         Command::Compare(args) => return print(&compare::run(&args)?.to_string()),
+        Command::Report(args) => return print(&report::run(&args)?),
         Command::Import(args) => return import::run(&args),
         Command::ServeForesail => return serve::foresail(),
         Command::ServeBare => return serve::bare(),

@@ -71,6 +71,11 @@ pub(crate) struct Case {
 const DAY: f64 = 86_400.0;
 
 impl Case {
+    /// The world with the log in it.
+    pub(crate) fn stage(&self) -> Stage<'_> {
+        Stage::new(&self.world, &self.jobs)
+    }
+
     pub(crate) fn all(
         files: &[PathBuf],
         cuts: &[Transform],
@@ -152,7 +157,7 @@ pub(crate) struct Played {
 impl Played {
     /// Plays them on all cores.
     pub(crate) fn all(cases: Vec<Case>, contenders: Vec<Contender>, shown: bool) -> Self {
-        let stages: Vec<Stage<'_>> = cases.iter().map(|case| Stage::new(&case.world, &case.jobs)).collect();
+        let stages: Vec<Stage<'_>> = cases.iter().map(Case::stage).collect();
         let runs = stages.len() * contenders.len();
         let bar = if shown { ProgressBar::new(runs as u64) } else { ProgressBar::hidden() };
         bar.set_style(
