@@ -10,16 +10,16 @@ pub(crate) mod stats;
 
 use std::{fmt::Display, fs, path::PathBuf};
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 use clap::Parser;
-use foresail::sim::job_log::Transform;
+use foresail::{sim::job_log::Transform, sizing::Policy};
 
 use self::{
     field::Field,
     play::{Case, Played, Worlds},
 };
 
-pub(crate) use self::report::Report;
+pub(crate) use self::{field::default_policy, report::Report};
 
 /// What is to be compared, and where the single results go.
 #[derive(Debug, Parser)]
@@ -64,6 +64,18 @@ pub(crate) struct Plays {
 }
 
 impl Plays {
+    /// The one policy of Foresail; the defaults where none is given.
+    ///
+    /// # Errors
+    /// Where it cannot be read, or several are given.
+    pub(crate) fn policy(&self) -> anyhow::Result<Policy> {
+        match self.policies.as_slice() {
+            [] => Ok(default_policy()),
+            [one] => field::read_policy(one),
+            _ => bail!("--policy may be given once here: a ref has one policy"),
+        }
+    }
+
     /// Plays all logs in all worlds by all contenders.
     ///
     /// # Errors

@@ -17,6 +17,8 @@ mod store;
 mod table;
 mod world;
 
+use std::process::ExitCode;
+
 use cap::Cap;
 use clap::{Parser, Subcommand};
 use mimalloc::MiMalloc;
@@ -52,6 +54,9 @@ enum Command {
     Report(report::Args),
     /// Job logs out of a Postgres, a Prometheus, a file or a load shape, as CSV.
     Import(import::Args),
+    /// Runs `foresail` itself, with these arguments.
+    #[command(hide = true)]
+    Foresail(foresail::commands::Cli),
     /// Serves Foresail on an embedded source until standard input ends.
     #[command(hide = true)]
     ServeForesail,
@@ -60,8 +65,9 @@ enum Command {
     ServeBare,
 }
 
-fn main() -> anyhow::Result<()> {
+fn main() -> anyhow::Result<ExitCode> {
     let command = Cli::parse().command;
+    let done = |()| ExitCode::SUCCESS;
     let report = match command {
         Command::All => all()?,
         Command::Load(args) => load::run(&args)?.to_string(),
@@ -69,13 +75,14 @@ fn main() -> anyhow::Result<()> {
         Command::Tick(args) => tick::run(&args)?.to_string(),
         Command::Memory(args) => memory::run(&args)?.to_string(),
         // Simulated time is the same on every machine.
-        Command::Compare(args) => return print(&compare::run(&args)?.to_string()),
-        Command::Report(args) => return print(&report::run(&args)?),
-        Command::Import(args) => return import::run(&args),
-        Command::ServeForesail => return serve::foresail(),
-        Command::ServeBare => return serve::bare(),
+        Command::Compare(args) => return print(&compare::run(&args)?.to_string()).map(done),
+        Command::Report(args) => return print(&report::run(&args)?).map(done),
+        Command::Import(args) => return import::run(&args).map(done),
+        Command::Foresail(foresail) => return Ok(foresail.run()),
+        Command::ServeForesail => return serve::foresail().map(done),
+        Command::ServeBare => return serve::bare().map(done),
     };
-    print(&format!("{}\n\n{report}", machine::line()))
+    print(&format!("{}\n\n{report}", machine::line())).map(done)
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "the last thing that main does")]

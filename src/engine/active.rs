@@ -5,8 +5,8 @@ use std::sync::Arc;
 use crate::{
     answers::NoAnswer,
     config::source::WorkloadName,
-    engine::{cluster::Cluster, queues::Queues},
-    refs::{self, Caller, RefEntry, RefKey, RefSpec},
+    engine::{cluster::Cluster, queues::Queues, shadow::Shadow},
+    refs::{self, RefEntry, RefSpec},
     series::{KnownQueue, Series, Unseen},
     sizing::{self, Decision, Mode, Pin, RefState, Undecided},
     workloads::{Sight, Sighting},
@@ -29,8 +29,8 @@ pub(super) struct ActiveRef {
     pub(super) object: WorkloadName,
     /// What was last seen there of it.
     pub(super) sighting: Option<Arc<Sighting>>,
-    /// The target, and the replicas beside it, that the log last told of, for a watched ref.
-    pub(super) logged: Option<(u32, Option<u32>)>,
+    /// What the log last told of a watched ref, and when.
+    pub(super) logged: Option<(f64, Shadow)>,
     /// Since when its workload was to be seen for the first time, in a cluster that is in sight.
     pub(super) awaiting: Option<f64>,
 }
@@ -47,18 +47,6 @@ impl ActiveRef {
     pub(super) fn has_come_into_sight(&self) -> bool {
         let replicas = self.sighting.as_ref().and_then(|sighting| sighting.workload.asked_for());
         self.awaiting.is_some() && self.state.last_target.is_none() && replicas.is_some()
-    }
-
-    /// Logs what a watched ref would be answered beside the replicas that there are, when either changes
-    /// (shadow mode).
-    pub(super) fn log_shadow(&mut self, decision: &Decision, cluster: &Cluster) {
-        let shadow = (decision.target, cluster.workload(self.sighting.as_ref()).replicas);
-        if self.entry.caller() == Caller::Operator && self.logged != Some(shadow) {
-            self.logged = Some(shadow);
-            let RefKey { namespace, name, .. } = &self.entry.key;
-            let (target, replicas) = shadow;
-            tracing::info!(namespace, name, target, replicas, why = %decision.why, "a watched ref would be answered");
-        }
     }
 
     /// The ref's answer at `now`.

@@ -53,6 +53,14 @@ pub(crate) enum Spread {
     Packing,
 }
 
+impl Worlds {
+    /// Workers and nodes of the first world.
+    pub(crate) fn first_pool(&self) -> PoolSpec {
+        let first = |all: &[f64]| all.first().copied().unwrap_or(0.0);
+        pool(self.node_size.first().copied().unwrap_or(0), first(&self.node_start), self.placement)
+    }
+}
+
 fn seconds(text: &str) -> Result<f64, String> {
     text::seconds(text)
 }

@@ -8,9 +8,9 @@ pub(crate) const WIDTH: f64 = 560.0;
 
 /// Room for the numbers and titles of the axes.
 const LEFT: f64 = 66.0;
-const RIGHT: f64 = 16.0;
+const RIGHT: f64 = 24.0;
 const TOP: f64 = 30.0;
-const BOTTOM: f64 = 46.0;
+const BOTTOM: f64 = 54.0;
 
 /// How values become places.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -181,9 +181,9 @@ impl Panel {
                 @for tick in &self.x.ticks {
                     @let x = self.x(tick.at);
                     line.grid.minor[tick.minor] x1=(px(x)) x2=(px(x)) y1=(px(top)) y2=(px(bottom)) {}
-                    text.minor[tick.minor] x=(px(x)) y=(px(bottom + 18.0)) text-anchor="middle" { (tick.label) }
+                    text.minor[tick.minor] x=(px(x)) y=(px(bottom + 22.0)) text-anchor="middle" { (tick.label) }
                 }
-                text.title x=(px(right)) y=(px(self.height - 7.0)) text-anchor="end" { (self.x.title) }
+                text.title x=(px(right)) y=(px(self.height - 8.0)) text-anchor="end" { (self.x.title) }
                 (content)
             }
         }

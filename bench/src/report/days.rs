@@ -106,13 +106,24 @@ pub(crate) fn demand(steps: &foresail::sim::outcome::Steps, shown: &Shown) -> Ve
     crests(steps, &shown.span, PARTS)
 }
 
-/// Hours since the beginning of the day.
+/// Hours of a day; of another span, the minutes or hours since it began.
 fn clock(hours: f64) -> Axis {
-    let ticks = [0.0, 6.0, 12.0, 18.0, 24.0].into_iter().filter(|&at| at <= hours);
+    if (hours - 24.0).abs() > 1e-9 {
+        let (unit, title) = if hours < 3.0 {
+            (60.0, "minutes since the first look")
+        } else {
+            (1.0, "hours since the first look")
+        };
+        let axis = Axis::amounts(hours * unit, title);
+        let ticks = axis.ticks.into_iter().map(|tick| Tick { at: tick.at / unit, ..tick });
+        let ticks = ticks.filter(|tick| tick.at <= hours).collect();
+        return Axis { scale: Scale::Linear { from: 0.0, to: hours }, ticks, title: axis.title };
+    }
+    let ticks = [0.0, 6.0, 12.0, 18.0, 24.0].into_iter();
     Axis {
         scale: Scale::Linear { from: 0.0, to: hours },
         ticks: ticks.map(|at| Tick { at, label: format!("{at:.0}:00"), minor: false }).collect(),
-        title: "time of day in the log (UTC)".to_owned(),
+        title: "time of day (UTC)".to_owned(),
     }
 }
 

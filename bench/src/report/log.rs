@@ -54,7 +54,7 @@ fn case(report: &Report, case: usize) -> Markup {
     let traces: Vec<(Actor, Trace)> = actors::actors(report, case)
         .into_iter()
         .map(|actor| {
-            let trace = Trace::of(&stage, played.contenders[actor.contender].on(&stage), &spans);
+            let (_, trace) = Trace::of(&stage, played.contenders[actor.contender].on(&stage), &spans);
             (actor, trace)
         })
         .collect();

@@ -46,6 +46,8 @@ pub(crate) fn long(ratio: f64) -> String {
 
 fn compared(ratio: f64, below: &str, above: &str, same: &str) -> String {
     match ratio {
+        r if r.is_nan() => format!("as {same}"),
+        r if r.is_infinite() => above.to_owned(),
         r if r < 0.01 => format!("{:.1} % {below}", 100.0 * (1.0 - r)),
         r if r < 0.995 => format!("{:.0} % {below}", 100.0 * (1.0 - r)),
         r if r < 1.005 => format!("as {same}"),

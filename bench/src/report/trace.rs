@@ -5,7 +5,8 @@ use std::ops::Range;
 use foresail::sim::{
     autoscaler::Autoscaler,
     outcome::{Change, Steps},
-    world::Stage,
+    workers::WorkerPool,
+    world::{Outcome, Stage},
 };
 
 /// What a run looked like.
@@ -29,28 +30,58 @@ pub(crate) struct Lines {
 
 impl Trace {
     /// Plays an autoscaler, and looks closely at these spans of time.
-    pub(crate) fn of(stage: &Stage<'_>, autoscaler: impl Autoscaler, spans: &[Range<f64>]) -> Self {
+    pub(crate) fn of(
+        stage: &Stage<'_>,
+        autoscaler: impl Autoscaler,
+        spans: &[Range<f64>],
+    ) -> (Outcome, Self) {
         let mut lines = vec![Lines::default(); spans.len()];
-        let (_, pool) = stage.watch_to_the_end(autoscaler, |pool, _| {
+        let last = spans.iter().map(|span| span.end).fold(0.0, f64::max);
+        let mut before = Seen::default();
+        let (outcome, pool) = stage.watch_to_the_end(autoscaler, |pool, _| {
             let now = pool.now();
-            for (span, lines) in spans.iter().zip(&mut lines) {
-                // Before it too: what is there when it begins.
-                if now < span.end && (now >= span.start - BEFORE) {
-                    lines.waiting.note(now, pool.waiting() as f64);
-                    lines.wanted.note(now, pool.replicas() as f64);
-                    lines.ready.note(now, pool.ready() as f64);
-                    lines.nodes.note(now, pool.nodes().count() as f64);
-                }
+            if now >= last {
+                return;
             }
+            let seen = Seen::of(pool);
+            for (span, lines) in spans.iter().zip(&mut lines).filter(|(span, _)| span.contains(&now)) {
+                if lines.waiting.changes().is_empty() {
+                    lines.note(span.start, before);
+                }
+                lines.note(now, seen);
+            }
+            before = seen;
         });
         let mut waits: Vec<f64> = stage.waits(&pool).map(|(_, wait)| wait).collect();
         waits.sort_unstable_by(f64::total_cmp);
-        Self { waits, spans: lines }
+        (outcome, Self { waits, spans: lines })
     }
 }
 
-/// Seconds before a span from which on is looked.
-const BEFORE: f64 = 3600.0;
+/// What is there at an instant.
+#[derive(Clone, Copy, Debug, Default)]
+struct Seen {
+    waiting: usize,
+    wanted: usize,
+    ready: usize,
+    nodes: usize,
+}
+
+impl Seen {
+    fn of(pool: &WorkerPool) -> Self {
+        let (waiting, wanted, ready) = (pool.waiting(), pool.replicas(), pool.ready());
+        Self { waiting, wanted, ready, nodes: pool.nodes().count() }
+    }
+}
+
+impl Lines {
+    fn note(&mut self, at: f64, seen: Seen) {
+        self.waiting.note(at, seen.waiting as f64);
+        self.wanted.note(at, seen.wanted as f64);
+        self.ready.note(at, seen.ready as f64);
+        self.nodes.note(at, seen.nodes as f64);
+    }
+}
 
 /// The most that a number was within each of so many equal parts of a span, hours since its beginning.
 pub(crate) fn crests(steps: &Steps, span: &Range<f64>, parts: u32) -> Vec<Change> {
