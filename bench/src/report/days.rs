@@ -109,11 +109,12 @@ pub(crate) fn demand(steps: &foresail::sim::outcome::Steps, shown: &Shown) -> Ve
 /// Hours of a day; of another span, the minutes or hours since it began.
 fn clock(hours: f64) -> Axis {
     if (hours - 24.0).abs() > 1e-9 {
-        let (unit, title) = if hours < 3.0 {
-            (60.0, "minutes since the first look")
-        } else {
-            (1.0, "hours since the first look")
+        let (unit, name) = match hours {
+            h if h < 0.05 => (3600.0, "seconds"),
+            h if h < 3.0 => (60.0, "minutes"),
+            _ => (1.0, "hours"),
         };
+        let title = format!("{name} since the first look");
         let axis = Axis::amounts(hours * unit, title);
         let ticks = axis.ticks.into_iter().map(|tick| Tick { at: tick.at / unit, ..tick });
         let ticks = ticks.filter(|tick| tick.at <= hours).collect();

@@ -106,7 +106,7 @@ impl Was {
     fn of(history: &History) -> Self {
         let (from, until) = (replay::counted_from(history), history.until);
         let counted = history.jobs.iter().filter(|job| job.came >= from);
-        let mut sorted: Vec<f64> = counted.map(|job| job.waited).collect();
+        let mut sorted: Vec<f64> = counted.map(|job| history.waited(job)).collect();
         sorted.sort_unstable_by(f64::total_cmp);
         let area = |steps: &Steps| History::area(steps, from, until);
         Self {

@@ -133,15 +133,9 @@ async fn work(nth: u32, redis: u16, cluster: Cluster, diary: Diary) {
     let mut versions = cluster.subscribe();
     loop {
         versions.wait_for(|versions| *versions.last().unwrap() > nth).await.unwrap();
-        let taken: Option<String> = redis::cmd("LMOVE")
-            .arg(&["md", "md:busy", "RIGHT", "LEFT"])
-            .query_async(&mut connection)
-            .await
-            .unwrap();
-        let Some(job) = taken else {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-            continue;
-        };
+        let mut take = redis::cmd("BLMOVE");
+        let taken = take.arg(&["md", "md:busy", "RIGHT", "LEFT", "0.2"]).query_async(&mut connection).await;
+        let Some(job): Option<String> = taken.unwrap() else { continue };
         diary.taken.lock().unwrap().push(now());
         tokio::time::sleep(RUN).await;
         let _: i64 =

@@ -30,8 +30,8 @@ pub(crate) enum Count {
 pub(crate) struct Seen {
     /// When it came, Unix seconds; of one that was there before, the beginning.
     pub(crate) came: f64,
-    /// Seconds that it waited; of one that still does, so far.
-    pub(crate) waited: f64,
+    /// When it was taken, Unix seconds; `None` while it waits.
+    pub(crate) started: Option<f64>,
     /// Seconds that it ran; `None` where that is unknown, or where it runs or waits still.
     pub(crate) run: Option<f64>,
 }
@@ -107,12 +107,17 @@ impl History {
             look,
             count,
             slots: last.slots.max(1),
-            jobs: flow.jobs(from, until, in_hand, count != Count::Depth),
+            jobs: flow.jobs(from, in_hand, count != Count::Depth),
             waiting: steps(&|line| Some(line.waiting as f64)).unwrap_or_default(),
             replicas: steps(&|line| line.replicas.map(f64::from)),
             ready: steps(&|line| line.ready.map(f64::from)),
             wanted: steps(&|line| Some(f64::from(line.wanted))).unwrap_or_default(),
         })
+    }
+
+    /// Seconds that a job waited; of one that still does, until the end.
+    pub(crate) fn waited(&self, job: &Seen) -> f64 {
+        job.started.unwrap_or(self.until) - job.came
     }
 
     /// Seconds summed up of what a number was between two instants.
@@ -202,20 +207,16 @@ impl Flow {
     }
 
     /// The jobs, matched first in, first out. `in_hand` were in flight at the beginning.
-    fn jobs(&self, from: f64, until: f64, in_hand: u64, runs_are_seen: bool) -> Vec<Seen> {
+    fn jobs(&self, from: f64, in_hand: u64, runs_are_seen: bool) -> Vec<Seen> {
         let in_hand = usize::try_from(in_hand).unwrap_or(usize::MAX);
         let run = |started: f64, place: usize| {
             let ended = self.ended.get(place).filter(|_| runs_are_seen)?;
             Some((ended - started).max(0.0))
         };
-        let held = (0..in_hand).map(|nth| Seen { came: from, waited: 0.0, run: run(from, nth) });
+        let held = (0..in_hand).map(|nth| Seen { came: from, started: Some(from), run: run(from, nth) });
         let waited = self.came.iter().enumerate().map(|(nth, &came)| {
             let started = self.started.get(nth).map(|&started| started.max(came));
-            Seen {
-                came,
-                waited: started.unwrap_or(until) - came,
-                run: started.and_then(|started| run(started, in_hand + nth)),
-            }
+            Seen { came, started, run: started.and_then(|started| run(started, in_hand + nth)) }
         });
         held.chain(waited).collect()
     }

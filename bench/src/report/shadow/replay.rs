@@ -42,10 +42,9 @@ pub(crate) fn jobs(history: &History) -> Option<JobLog> {
         return None;
     }
     let mean = known.iter().sum::<f64>() / known.len() as f64;
-    let started = history.jobs.iter().filter(|job| job.came + job.waited < history.until);
-    let jobs = started.map(|job| {
-        let so_far = history.until - job.came - job.waited;
-        Job::new(job.came, job.run.unwrap_or_else(|| mean.max(so_far)))
+    let jobs = history.jobs.iter().filter_map(|job| {
+        let so_far = history.until - job.started?;
+        Some(Job::new(job.came, job.run.unwrap_or_else(|| mean.max(so_far))))
     });
     Some(JobLog::new(jobs.collect()))
 }

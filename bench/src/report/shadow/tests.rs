@@ -193,5 +193,5 @@ fn a_restart_and_a_silence_are_told_from_what_was_seen() {
     let history = History::of(&record).expect("it was looked at more than once");
     assert!((history.unseen - HOUR).abs() < 120.0, "{}", history.unseen);
     let ordered = history.jobs.windows(2).all(|pair| pair[0].came <= pair[1].came + 1e-6);
-    assert!(ordered && history.jobs.iter().all(|job| job.waited >= 0.0));
+    assert!(ordered && history.jobs.iter().all(|job| history.waited(job) >= 0.0));
 }
