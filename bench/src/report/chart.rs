@@ -112,23 +112,24 @@ impl Axis {
         }
     }
 
-    /// Amounts above 0, logarithmic, with ticks at 1, 2 and 5 times a power of ten.
+    /// Amounts above 0, logarithmic, with as many round ticks as fit.
     pub(crate) fn ratios(from: f64, to: f64, title: impl Into<String>) -> Self {
-        let (first, last) = (from.log10().floor(), to.log10().ceil());
-        #[expect(clippy::cast_possible_truncation, reason = "powers of ten of hours")]
-        let powers = first as i32..=last as i32;
-        let all = powers.flat_map(|power| [1.0, 2.0, 5.0].map(|digit| (digit, digit * 10_f64.powi(power))));
         let decades = (to / from).log10();
-        let ticks = all
-            .filter(|&(_, at)| at >= from && at <= to)
-            .filter(|&(digit, _)| decades < 2.5 || digit < 1.5)
-            .map(|(digit, at)| Tick {
-                at,
-                label: crate::report::say::amount(at).replace(".0", ""),
-                minor: decades > 1.2 && digit > 1.5,
-            })
-            .collect();
-        Self { scale: Scale::Log { from, to }, ticks, title: title.into() }
+        let digits: &[f64] = match decades {
+            d if d < 0.7 => &[1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0],
+            d if d < 2.5 => &[1.0, 2.0, 5.0],
+            _ => &[1.0],
+        };
+        #[expect(clippy::cast_possible_truncation, reason = "powers of ten of hours")]
+        let powers = from.log10().floor() as i32..=to.log10().ceil() as i32;
+        let all = powers.flat_map(|power| digits.iter().map(move |digit| digit * 10_f64.powi(power)));
+        let ticks = all.filter(|at| (from..=to).contains(at)).enumerate();
+        let ticks = ticks.map(|(nth, at)| Tick {
+            at,
+            label: crate::report::say::amount(at).replace(".0", ""),
+            minor: decades > 1.2 && nth % 2 == 1,
+        });
+        Self { scale: Scale::Log { from, to }, ticks: ticks.collect(), title: title.into() }
     }
 
     /// Shares from one to `least`, logarithmic.

@@ -88,12 +88,17 @@ pub(crate) fn figure(report: &Report, case: usize, actors: &[Actor]) -> Figure {
         }
         (labels::beside(&panel, &points))
     };
+    let kinds = [
+        (("setting", "other settings of KEDA"), !settings.is_empty()),
+        (("other", "others' rules"), !others.is_empty()),
+        (("bound", "knows the future"), !bounds.is_empty()),
+        (("front", "nobody is both cheaper and quicker"), true),
+    ];
     Figure {
         title: "Waits against cost".to_owned(),
         drawing: panel.draw("Mean wait against worker-hours paid, one point for each autoscaler", &content),
         key: html! {
-            (key([("setting", "other settings of KEDA"), ("other", "others' rules"), ("bound", "knows the future"),
-                ("front", "nobody is both cheaper and quicker")]))
+            (key(kinds.into_iter().filter(|(_, there)| *there).map(|(kind, _)| kind)))
             p.numbers {
                 @for (nth, &at) in numbered.iter().enumerate() {
                     span { b { (nth + 1) } " " (played.contenders[at].name) } " "

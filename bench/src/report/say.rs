@@ -11,8 +11,11 @@ pub(crate) fn time(seconds: f64) -> String {
     }
 }
 
-/// Seconds of somebody's time as hours: `7.3 h`, `1,777 h`.
+/// Seconds of somebody's time as hours, but for a few minutes: `90 s`, `7.3 h`, `1,777 h`.
 pub(crate) fn hours(seconds: f64) -> String {
+    if seconds < 360.0 {
+        return format!("{seconds:.0} s");
+    }
     format!("{} h", amount(seconds / 3600.0))
 }
 
@@ -78,7 +81,8 @@ mod tests {
     fn numbers_are_said_in_the_unit_that_suits_them() {
         let times = [0.04, 9.9, 37.9, 203.0, 2405.0, 30_165.0, 517_508.0].map(time);
         assert_eq!(times, ["0.0 s", "9.9 s", "38 s", "3 min", "40 min", "8.4 h", "6.0 days"]);
-        assert_eq!([7.0, 203.4, 1_777.2].map(|h| hours(3600.0 * h)), ["7.0 h", "203 h", "1,777 h"]);
+        let hours = [0.025, 7.0, 203.4, 1_777.2].map(|h| hours(3600.0 * h));
+        assert_eq!(hours, ["90 s", "7.0 h", "203 h", "1,777 h"]);
     }
 
     #[test]

@@ -47,8 +47,6 @@ struct Was {
     waits: Waits,
     /// The same, the shortest first, seconds.
     sorted: Vec<f64>,
-    /// Mean wait by Little's law: what waited, summed over time, by the jobs that came.
-    mean_by_depth: f64,
     /// Worker-seconds that there were.
     workers: Option<f64>,
     /// Worker-seconds of Foresail's answers.
@@ -111,7 +109,6 @@ impl Was {
         let area = |steps: &Steps| History::area(steps, from, until);
         Self {
             waits: Waits::of(sorted.clone(), 300.0),
-            mean_by_depth: area(&history.waiting) / sorted.len().max(1) as f64,
             workers: history.replicas.as_ref().map(area),
             answered: area(&history.wanted),
             sorted,
@@ -144,7 +141,7 @@ impl Ref {
     /// A row for what was, and for each estimate.
     fn table(&self) -> Table {
         let mut table =
-            Table::new(["", "mean wait", "95 % waited at most", "longest", "worker-hours", "node-hours"]);
+            Table::new(["", "mean wait", "95 % waited at most", "longest", "workers' time", "nodes' time"]);
         let waits = |waits: &Waits| [waits.mean, waits.p95, waits.max].map(say::time);
         let row = |name: &str, of: &Waits, workers: Option<f64>, nodes: Option<f64>| {
             let cells = [workers, nodes].map(|seconds| seconds.map_or_else(|| "?".to_owned(), say::hours));

@@ -58,8 +58,7 @@ fn section(one: &Ref) -> Markup {
             (page::table(&one.table()))
             p.how {
                 (count.in_words()) " The queue was looked at every " (format!("{look:.1}")) " s: no wait is known more \
-                closely. By what waited, summed over time, the mean wait is "
-                (crate::report::say::time(one.was.mean_by_depth)) "."
+                closely."
             }
             @if let Some(played) = &one.played { (plots(one, played)) }
         }

@@ -20,6 +20,9 @@ use foresail::{
 
 use super::history::History;
 
+/// Seconds before a recording at which its simulation begins.
+const HEAD_START: f64 = 1800.0;
+
 /// The most that the beginning may be long that is not counted, seconds: the workers of the simulation have to come
 /// first.
 const LONGEST_WARM_UP: f64 = 3600.0;
@@ -49,11 +52,12 @@ pub(crate) fn jobs(history: &History) -> Option<JobLog> {
     Some(JobLog::new(jobs.collect()))
 }
 
-/// The world of a recording, with workers as the policy has them.
+/// The world of a recording, with workers as the policy has them. It begins early enough for the workers to be there
+/// that were when the recording began.
 pub(crate) fn world(history: &History, pool: PoolSpec, seed: u64) -> World {
     World {
         pool: PoolSpec { slots: NonZeroU32::new(history.slots).unwrap_or(NonZeroU32::MIN), ..pool },
-        from: history.from,
+        from: begin(history),
         counted_from: counted_from(history),
         until: history.until,
         patience: PATIENCE,
@@ -62,23 +66,30 @@ pub(crate) fn world(history: &History, pool: PoolSpec, seed: u64) -> World {
     }
 }
 
-/// As many workers as there were, when there were. After the end at least one stays until all is done.
+/// As many workers as there were, when there were. A fall comes later where more jobs wait than did: whoever scaled
+/// would have seen them. After the end at least one stays until all is done.
 pub(crate) fn as_it_was(history: &History) -> Option<AsItWas> {
-    Some(AsItWas { replicas: history.replicas.clone()?, next: 0, until: history.until })
+    let replicas = history.replicas.clone()?;
+    Some(AsItWas { replicas, waiting: history.waiting.clone(), until: history.until })
+}
+
+/// When the simulation of a recording begins, Unix seconds.
+fn begin(history: &History) -> f64 {
+    history.from - HEAD_START
 }
 
 /// Foresail's answers as they were logged, through KEDA and the HPA.
 pub(crate) fn as_answered(history: &History, max: u32) -> impl Autoscaler + use<> {
     let answers = Answers { wanted: history.wanted.clone(), until: history.until, active: false };
-    ByKeda::new(object(history.from, max), answers)
+    ByKeda::new(object(begin(history), max), answers)
 }
 
 /// Foresail itself, through KEDA and the HPA.
 pub(crate) fn deciding(history: &History, policy: Policy, max: u32) -> impl Autoscaler + use<> {
     let sampling = Sampling { every: history.look.clamp(1.0, 60.0), ..Sampling::default() };
     let scaler =
-        foresail::sim::autoscaler::Foresail::new(policy, Limits { min: 0, max }, sampling, history.from);
-    ByKeda::new(object(history.from, max), scaler)
+        foresail::sim::autoscaler::Foresail::new(policy, Limits { min: 0, max }, sampling, begin(history));
+    ByKeda::new(object(begin(history), max), scaler)
 }
 
 /// A ScaledObject as the docs recommend it.
@@ -96,32 +107,49 @@ fn object(now: f64, max: u32) -> ScaledObject {
 #[derive(Clone, Debug)]
 pub(crate) struct AsItWas {
     replicas: Steps,
-    /// The change that comes next.
-    next: usize,
+    waiting: Steps,
     until: f64,
 }
 
+impl AsItWas {
+    /// Those of an instant; before the first one, those of the first.
+    fn replicas_at(&self, now: f64) -> u32 {
+        let first = self.replicas.changes().first().map_or(0.0, |change| change.at);
+        whole(self.replicas.at(now.max(first)))
+    }
+}
+
 impl Autoscaler for AsItWas {
-    fn next_due(&self, _: &WorkerPool) -> f64 {
-        self.replicas.changes().get(self.next).map_or(f64::INFINITY, |change| change.at)
+    fn next_due(&self, pool: &WorkerPool) -> f64 {
+        if pool.replicas() == 0 && pool.now() < self.until && self.replicas_at(pool.now()) > 0 {
+            return pool.now();
+        }
+        next_change(&self.replicas, pool.now()).min(next_change(&self.waiting, pool.now()))
     }
 
     fn turn(&mut self, now: f64, pool: &mut WorkerPool) {
-        let changes = self.replicas.changes();
-        while let Some(change) = changes.get(self.next).filter(|change| change.at <= now) {
-            self.next += 1;
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it was a u32")]
-            pool.scale_to(change.to as u32);
-        }
-        if now >= self.until && pool.replicas() == 0 && !pool.is_done() {
-            pool.scale_to(1);
+        let there = u32::try_from(pool.replicas()).unwrap_or(u32::MAX);
+        let wanted = self.replicas_at(now).max(u32::from(now >= self.until && !pool.is_done()));
+        let more_wait = pool.waiting() as f64 > self.waiting.at(now);
+        if wanted > there || (wanted < there && !more_wait) {
+            pool.scale_to(wanted);
         }
     }
 
     fn least(&self) -> u32 {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it was a u32")]
-        self.replicas.changes().last().map_or(1, |change| change.to.max(1.0) as u32)
+        self.replicas_at(self.until).max(1)
     }
+}
+
+/// When a number changes next; infinite after its last change.
+fn next_change(steps: &Steps, now: f64) -> f64 {
+    let changes = steps.changes();
+    changes.get(changes.partition_point(|change| change.at <= now)).map_or(f64::INFINITY, |change| change.at)
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it was a u32")]
+const fn whole(number: f64) -> u32 {
+    number as u32
 }
 
 /// Says what was answered then. After the end it wants a worker for each job that is left.
@@ -149,9 +177,7 @@ impl Scaler for Answers {
     }
 
     fn next_look(&self, pool: &WorkerPool) -> f64 {
-        let changes = self.wanted.changes();
-        let next = changes.partition_point(|change| change.at <= pool.now());
-        changes.get(next).map_or(f64::INFINITY, |change| change.at)
+        next_change(&self.wanted, pool.now())
     }
 
     fn pushes(&mut self, now: f64, pool: &WorkerPool) -> bool {

@@ -147,8 +147,6 @@ fn waits_are_measured_as_they_were() {
                 "{count:?}, seed {seed}: {} for {really}",
                 found.was.waits.mean
             );
-            let by_depth = (found.was.mean_by_depth - really).abs();
-            assert!(by_depth < 2.0 + 0.05 * really, "{count:?}, seed {seed}: {}", found.was.mean_by_depth);
         }
     }
 }
