@@ -28,6 +28,9 @@ const MEASURED: [(Count, f64); 3] =
 /// How far one may be off that is simulated with the replicas that there were.
 const SIMULATED: f64 = 0.1;
 
+/// The same of the workers' time: in the simulation that of workers counts, too, who finish their last job.
+const SIMULATED_TIME: f64 = 0.2;
+
 /// Worlds without nodes, in which workers start in 2 to 5 s.
 fn worlds() -> Worlds {
     #[derive(clap::Parser)]
@@ -163,7 +166,7 @@ fn the_same_replicas_give_the_same_waits_again_and_foresail_shorter_ones() {
         assert!(played.deciding.outcome.waits.mean < 0.5 * really, "seed {seed}");
         let workers = played.as_it_was.as_ref().map_or(0.0, |run| run.outcome.workers.total);
         let measured = found.was.workers.expect("replicas are known");
-        assert!((workers / measured - 1.0).abs() < SIMULATED, "seed {seed}: {workers} for {measured}");
+        assert!((workers / measured - 1.0).abs() < SIMULATED_TIME, "seed {seed}: {workers} for {measured}");
     }
 }
 
