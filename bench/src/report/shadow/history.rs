@@ -222,10 +222,10 @@ impl Flow {
     }
 }
 
-/// The time between two looks that most of the shorter ones take, seconds.
+/// The first quartile of the times between two lines, seconds: while nothing changes they are far apart.
 fn usual_look(lines: &[Line]) -> f64 {
     let between = lines.windows(2).map(|pair| pair[1].read_at - pair[0].read_at);
     let mut all: Vec<f64> = between.filter(|&seconds| seconds > 0.0).collect();
     all.sort_unstable_by(f64::total_cmp);
-    all.get(all.len() / 10).copied().unwrap_or(1.0)
+    all.get(all.len() / 4).copied().unwrap_or(1.0)
 }

@@ -118,7 +118,7 @@ fn methods(command: &str) -> Markup {
                 li {
                     b { "Measured: " } "what waited, what was in flight, the workers that there were, and Foresail's \
                     answers, all from its log. A job's wait is from the look at which it had come to the look at which it \
-                    had been taken, with jobs taken in the order in which they came. Worker-hours are replicas, summed \
+                    had been taken, with jobs taken in the order in which they came. Workers' time is replicas, summed \
                     over time."
                 }
                 li {
