@@ -116,7 +116,8 @@ impl Axis {
     pub(crate) fn ratios(from: f64, to: f64, title: impl Into<String>) -> Self {
         let decades = (to / from).log10();
         let digits: &[f64] = match decades {
-            d if d < 0.7 => &[1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0],
+            d if d < 0.5 => &[1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0],
+            d if d < 1.2 => &[1.0, 1.5, 2.0, 3.0, 5.0, 7.0],
             d if d < 2.5 => &[1.0, 2.0, 5.0],
             _ => &[1.0],
         };
@@ -127,7 +128,7 @@ impl Axis {
         let ticks = ticks.map(|(nth, at)| Tick {
             at,
             label: crate::report::say::amount(at).replace(".0", ""),
-            minor: decades > 1.2 && nth % 2 == 1,
+            minor: nth % 2 == 1,
         });
         Self { scale: Scale::Log { from, to }, ticks: ticks.collect(), title: title.into() }
     }
@@ -246,7 +247,7 @@ mod tests {
         assert_eq!(labels(&Axis::amounts(0.0, "")), ["0", "1"]);
         let waits = Axis::durations(0.3, 700.0, "");
         assert_eq!(labels(&waits), ["0.1 s", "1 s", "10 s", "1 min", "10 min", "1 h"]);
-        assert_eq!(labels(&Axis::ratios(900.0, 6000.0, "")), ["1,000", "2,000", "5,000"]);
+        assert_eq!(labels(&Axis::ratios(900.0, 6000.0, "")), ["1,000", "1,500", "2,000", "3,000", "5,000"]);
         assert_eq!(labels(&Axis::shares(0.004, "")), ["0.1 %", "1 %", "10 %", "100 %"]);
     }
 

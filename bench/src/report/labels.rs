@@ -15,10 +15,13 @@ pub(crate) struct Point {
     pub(crate) class: &'static str,
 }
 
-/// Where a name goes: its left end, and the middle of its height.
+/// Where a name goes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Spot {
-    left: f64,
+    /// The place of its start, middle or end, whichever is the anchor: letters are smaller on a wide screen.
+    x: f64,
+    anchor: &'static str,
+    /// The middle of its height.
     middle: f64,
     /// Whether a line has to tell which point is meant.
     led: bool,
@@ -37,12 +40,11 @@ pub(crate) fn beside(panel: &Panel, points: &[Point]) -> Markup {
         @for (point, spot) in points.iter().zip(&spots) {
             @if let Some(spot) = spot {
                 @if spot.led {
-                    @let near = spot.left + if spot.left > point.x { 0.0 } else { width(&point.name) };
+                    @let near = if spot.anchor == "middle" { point.x } else { spot.x };
                     line.lead x1=(px(point.x)) y1=(px(point.y)) x2=(px(near)) y2=(px(spot.middle)) {}
                 }
-                text class=(format!("name {}", point.class)) x=(px(spot.left)) y=(px(spot.middle + 4.5)) {
-                    (point.name)
-                }
+                text class=(format!("name {}", point.class)) x=(px(spot.x)) y=(px(spot.middle + 4.5))
+                    text-anchor=(spot.anchor) { (point.name) }
             }
         }
     }
@@ -60,10 +62,7 @@ fn place(inside: [f64; 4], points: &[Point]) -> Vec<Option<Spot>> {
     let mut spots = Vec::with_capacity(points.len());
     for point in points {
         let wide = width(&point.name);
-        let tried = candidates(point, wide).map(|spot| {
-            let (top, bottom) = (spot.middle - LINE / 2.0, spot.middle + LINE / 2.0);
-            (spot, [spot.left - 2.0, top, spot.left + wide + 2.0, bottom])
-        });
+        let tried = candidates(point).map(|spot| (spot, spot.covers(wide)));
         let found = { tried }
             .find(|(_, spot)| is_within(spot, &inside) && !taken.iter().any(|other| overlap(spot, other)));
         if let Some((_, taken_now)) = found {
@@ -74,29 +73,38 @@ fn place(inside: [f64; 4], points: &[Point]) -> Vec<Option<Spot>> {
     spots
 }
 
+impl Spot {
+    /// Left, top, right and bottom of a name that is so wide.
+    fn covers(&self, wide: f64) -> [f64; 4] {
+        let left = match self.anchor {
+            "end" => self.x - wide,
+            "middle" => self.x - wide / 2.0,
+            _ => self.x,
+        };
+        [left - 2.0, self.middle - LINE / 2.0, left + wide + 2.0, self.middle + LINE / 2.0]
+    }
+}
+
 /// Places around a point, the nearest first.
-fn candidates(point: &Point, wide: f64) -> impl Iterator<Item = Spot> {
+fn candidates(point: &Point) -> impl Iterator<Item = Spot> {
     let (px, py) = (point.x, point.y);
     let rings = [11.0, 24.0, 40.0, 60.0, 84.0];
     let directions = [
-        (1.0, 0.0),
-        (-1.0, 0.0),
-        (0.0, -1.0),
-        (0.0, 1.0),
-        (0.7, -0.7),
-        (0.7, 0.7),
-        (-0.7, -0.7),
-        (-0.7, 0.7),
+        (1.0, 0.0, "start"),
+        (-1.0, 0.0, "end"),
+        (0.0, -1.0, "middle"),
+        (0.0, 1.0, "middle"),
+        (0.7, -0.7, "start"),
+        (0.7, 0.7, "start"),
+        (-0.7, -0.7, "end"),
+        (-0.7, 0.7, "end"),
     ];
     rings.into_iter().flat_map(move |ring| {
-        directions.into_iter().map(move |(across, down)| {
-            let (x, middle) = (px + ring * across, py + ring * down);
-            let left = match across {
-                across if across > 0.0 => x,
-                across if across < 0.0 => x - wide,
-                _ => x - wide / 2.0,
-            };
-            Spot { left, middle, led: ring > 30.0 }
+        directions.into_iter().map(move |(across, down, anchor)| Spot {
+            x: px + ring * across,
+            anchor,
+            middle: py + ring * down,
+            led: ring > 30.0,
         })
     })
 }
@@ -127,8 +135,8 @@ mod tests {
             .iter()
             .zip(&points)
             .filter_map(|(spot, point)| {
-                let spot = (*spot)?;
-                Some([spot.left, spot.middle - 9.0, spot.left + width(&point.name), spot.middle + 9.0])
+                let [left, top, right, bottom] = (*spot)?.covers(width(&point.name));
+                Some([left + 2.0, top + 1.0, right - 2.0, bottom - 1.0])
             })
             .collect();
         assert!(boxes.len() >= 8, "{}", boxes.len());
