@@ -126,7 +126,7 @@ impl Played {
         let as_answered = run(Box::new(replay::as_answered(history, worlds.max)));
         let deciding = run(Box::new(replay::deciding(history, policy.clone(), worlds.max)));
         let demand = stage.demand().clone();
-        Some(Self { demand, as_it_was, as_answered, deciding, world })
+        Some(Self { world, demand, as_it_was, as_answered, deciding })
     }
 }
 

@@ -5,8 +5,10 @@ use std::{
     path::Path,
     process::Command,
     sync::{Arc, Mutex},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
+
+use foresail::clock::{Clock as _, WallClock};
 
 use crate::{
     cluster::Cluster,
@@ -23,11 +25,12 @@ use crate::{
 const RUN: Duration = Duration::from_millis(500);
 
 /// For all of it, on a machine that does other things too.
-const LONG: Duration = Duration::from_secs(120);
+const LONG: Duration = Duration::from_mins(2);
 
 /// When each job came and was taken, Unix seconds.
 #[derive(Clone, Default)]
 struct Diary {
+    clock: Arc<WallClock>,
     came: Arc<Mutex<Vec<f64>>>,
     taken: Arc<Mutex<Vec<f64>>>,
     done: Arc<Mutex<usize>>,
@@ -145,7 +148,7 @@ sources:
 
 async fn submit(redis: &RedisServer, diary: &Diary, jobs: usize) {
     for job in 0..jobs {
-        diary.came.lock().unwrap().push(now());
+        diary.came.lock().unwrap().push(diary.clock.now());
         let _: i64 = redis.command(&["LPUSH", "md", &job.to_string()]).await;
     }
 }
@@ -160,14 +163,10 @@ async fn work(nth: u32, redis: u16, cluster: Cluster, diary: Diary) {
         let mut take = redis::cmd("BLMOVE");
         let taken = take.arg(&["md", "md:busy", "RIGHT", "LEFT", "0.2"]).query_async(&mut connection).await;
         let Some(job): Option<String> = taken.unwrap() else { continue };
-        diary.taken.lock().unwrap().push(now());
+        diary.taken.lock().unwrap().push(diary.clock.now());
         tokio::time::sleep(RUN).await;
         let _: i64 =
             redis::cmd("LREM").arg("md:busy").arg(1).arg(job).query_async(&mut connection).await.unwrap();
         *diary.done.lock().unwrap() += 1;
     }
-}
-
-fn now() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64()
 }
