@@ -7,8 +7,10 @@ mod faults;
 mod meaning;
 mod queues;
 mod run;
+mod shadow;
 
 pub use run::{Event, run};
+pub use shadow::{AT_LEAST_EVERY, WATCHED};
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -389,7 +391,7 @@ impl Engine {
                     self.activated.push((active.entry.clone(), active.activity.activations));
                 }
                 active.activity.active = decision.active();
-                active.log_shadow(decision, &self.cluster);
+                active.log_shadow(now, decision, &self.series, &self.cluster);
             }
             let activations = active.activity.activations;
             let sighting = active.sighting.as_ref().filter(|_| self.cluster.sight() == Some(Sight::Clear));

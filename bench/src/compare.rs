@@ -2,7 +2,7 @@
 
 pub(crate) mod contender;
 mod field;
-mod judge;
+pub(crate) mod judge;
 mod others;
 pub(crate) mod play;
 mod report;
@@ -10,19 +10,30 @@ pub(crate) mod stats;
 
 use std::{fmt::Display, fs, path::PathBuf};
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 use clap::Parser;
-use foresail::sim::job_log::Transform;
+use foresail::{sim::job_log::Transform, sizing::Policy};
 
 use self::{
     field::Field,
-    play::{Case, Played},
-    report::Report,
+    play::{Case, Played, Worlds},
 };
 
-/// What is to be compared.
+pub(crate) use self::{field::default_policy, report::Report};
+
+/// What is to be compared, and where the single results go.
 #[derive(Debug, Parser)]
 pub(crate) struct Args {
+    #[command(flatten)]
+    plays: Plays,
+    /// Where every single result is written, as JSON Lines.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+/// What is played, and by whom.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Plays {
     /// A job log: SWF, or CSV with the usual columns, gzipped or not; several may be given.
     #[arg(long = "log", required = true, value_name = "FILE")]
     logs: Vec<PathBuf>,
@@ -37,35 +48,55 @@ pub(crate) struct Args {
     warm_up: u32,
     /// Foresail's policies, each a file with the keys of one policy. Without, the defaults.
     #[arg(long = "policy", value_name = "FILE")]
-    policies: Vec<PathBuf>,
+    pub(crate) policies: Vec<PathBuf>,
     /// Whom to compare with.
     #[arg(long, value_enum, default_value_t = Field::All)]
     field: Field,
     #[command(flatten)]
-    worlds: play::Worlds,
+    pub(crate) worlds: Worlds,
     /// What a second of waiting is worth, in worker-seconds: for the choice of the best opponent, and for the
     /// column that adds up waits and costs.
     #[arg(long, default_value_t = 3.0)]
-    worth: f64,
-    /// Where every single result is written, as JSON Lines.
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
+    pub(crate) worth: f64,
     /// No progress on standard error.
     #[arg(long)]
     no_progress: bool,
 }
 
-/// Plays all logs in all worlds by all contenders.
+impl Plays {
+    /// The one policy of Foresail; the defaults where none is given.
+    ///
+    /// # Errors
+    /// Where it cannot be read, or several are given.
+    pub(crate) fn policy(&self) -> anyhow::Result<Policy> {
+        match self.policies.as_slice() {
+            [] => Ok(default_policy()),
+            [one] => field::read_policy(one),
+            _ => bail!("--policy may be given once here: a ref has one policy"),
+        }
+    }
+
+    /// Plays all logs in all worlds by all contenders.
+    ///
+    /// # Errors
+    /// Where a log or a policy cannot be read.
+    pub(crate) fn play(&self) -> anyhow::Result<Report> {
+        ensure!(self.worth.is_finite() && self.worth >= 0.0, "--worth is a number, 0 or more");
+        let cases = Case::all(&self.logs, &self.cuts, self.days, self.warm_up, &self.worlds)?;
+        let contenders = self.field.contenders(&self.policies, self.worlds.max)?;
+        Ok(Report::new(Played::all(cases, contenders, !self.no_progress), self.worth))
+    }
+}
+
+/// Plays all logs in all worlds by all contenders, and tells what came of it.
 ///
 /// # Errors
 /// Where a log or a policy cannot be read, or a file not be written.
 pub(crate) fn run(args: &Args) -> anyhow::Result<impl Display + use<>> {
-    ensure!(args.worth.is_finite() && args.worth >= 0.0, "--worth is a number, 0 or more");
-    let cases = Case::all(&args.logs, &args.cuts, args.days, args.warm_up, &args.worlds)?;
-    let contenders = args.field.contenders(&args.policies, args.worlds.max)?;
-    let played = Played::all(cases, contenders, !args.no_progress);
+    let report = args.plays.play()?;
     if let Some(path) = &args.json {
-        fs::write(path, played.json_lines()).with_context(|| format!("cannot write {}", path.display()))?;
+        fs::write(path, report.played.json_lines())
+            .with_context(|| format!("cannot write {}", path.display()))?;
     }
-    Ok(Report::new(played, args.worth))
+    Ok(report)
 }

@@ -4,6 +4,7 @@ mod compare;
 mod import;
 mod load;
 mod memory;
+mod report;
 mod sample;
 mod tick;
 mod tune;
@@ -17,6 +18,8 @@ mod serve;
 mod store;
 mod table;
 mod world;
+
+use std::process::ExitCode;
 
 use cap::Cap;
 use clap::{Parser, Subcommand};
@@ -53,8 +56,13 @@ enum Command {
     Tune(tune::Args),
     /// Puts the states of the shards of `tune` together.
     Merge(tune::merge::Args),
+    /// The same as a page for everybody, with plots: one HTML file.
+    Report(report::Args),
     /// Job logs out of a Postgres, a Prometheus, a file or a load shape, as CSV.
     Import(import::Args),
+    /// Runs `foresail` itself, with these arguments.
+    #[command(hide = true)]
+    Foresail(foresail::commands::Cli),
     /// Serves Foresail on an embedded source until standard input ends.
     #[command(hide = true)]
     ServeForesail,
@@ -63,8 +71,9 @@ enum Command {
     ServeBare,
 }
 
-fn main() -> anyhow::Result<()> {
+fn main() -> anyhow::Result<ExitCode> {
     let command = Cli::parse().command;
+    let done = |()| ExitCode::SUCCESS;
     let report = match command {
         Command::All => all()?,
         Command::Load(args) => load::run(&args)?.to_string(),
@@ -72,14 +81,16 @@ fn main() -> anyhow::Result<()> {
         Command::Tick(args) => tick::run(&args)?.to_string(),
         Command::Memory(args) => memory::run(&args)?.to_string(),
         // Simulated time is the same on every machine.
-        Command::Compare(args) => return print(&compare::run(&args)?.to_string()),
-        Command::Tune(args) => return print(&tune::run(&args)?),
-        Command::Merge(args) => return tune::merge::run(&args),
-        Command::Import(args) => return import::run(&args),
-        Command::ServeForesail => return serve::foresail(),
-        Command::ServeBare => return serve::bare(),
+        Command::Compare(args) => return print(&compare::run(&args)?.to_string()).map(done),
+        Command::Tune(args) => return print(&tune::run(&args)?).map(done),
+        Command::Merge(args) => return tune::merge::run(&args).map(done),
+        Command::Report(args) => return print(&report::run(&args)?).map(done),
+        Command::Import(args) => return import::run(&args).map(done),
+        Command::Foresail(foresail) => return Ok(foresail.run()),
+        Command::ServeForesail => return serve::foresail().map(done),
+        Command::ServeBare => return serve::bare().map(done),
     };
-    print(&format!("{}\n\n{report}", machine::line()))
+    print(&format!("{}\n\n{report}", machine::line())).map(done)
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "the last thing that main does")]

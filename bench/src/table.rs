@@ -20,6 +20,11 @@ impl Table {
         self.rows.push(row);
     }
 
+    /// The header, then every row; all have the same number of cells.
+    pub(crate) fn rows(&self) -> &[Vec<String>] {
+        &self.rows
+    }
+
     fn width(&self, column: usize) -> usize {
         self.rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0).max(3)
     }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use crate::{
     answers::NoAnswer,
     config::source::WorkloadName,
-    engine::{cluster::Cluster, queues::Queues},
+    engine::{cluster::Cluster, queues::Queues, shadow::Shadow},
     forecast::{Forecast, horizons::Horizons, lead::Start},
-    refs::{self, Caller, RefEntry, RefKey, RefSpec},
+    refs::{self, RefEntry, RefSpec},
     series::{KnownQueue, Series, Unseen},
     sizing::{self, Decision, Mode, Pin, RefState, Undecided},
     workloads::{Sight, Sighting, Starts},
@@ -32,8 +32,8 @@ pub(super) struct ActiveRef {
     pub(super) sighting: Option<Arc<Sighting>>,
     /// Starts of its pods that its lead times have learned from: warm and cold ones.
     pub(super) starts: (u64, u64),
-    /// The target, and the replicas beside it, that the log last told of, for a watched ref.
-    pub(super) logged: Option<(u32, Option<u32>)>,
+    /// What the log last told of a watched ref, and when.
+    pub(super) logged: Option<(f64, Shadow)>,
     /// Since when its workload was to be seen for the first time, in a cluster that is in sight.
     pub(super) awaiting: Option<f64>,
 }
@@ -62,18 +62,6 @@ impl ActiveRef {
         warm.since(self.starts.0).for_each(|seconds| lead.started(Start::Warm, seconds));
         cold.since(self.starts.1).for_each(|seconds| lead.started(Start::Cold, seconds));
         self.starts = (warm.count, cold.count);
-    }
-
-    /// Logs what a watched ref would be answered beside the replicas that there are, when either changes
-    /// (shadow mode).
-    pub(super) fn log_shadow(&mut self, decision: &Decision, cluster: &Cluster) {
-        let shadow = (decision.target, cluster.workload(self.sighting.as_ref()).replicas);
-        if self.entry.caller() == Caller::Operator && self.logged != Some(shadow) {
-            self.logged = Some(shadow);
-            let RefKey { namespace, name, .. } = &self.entry.key;
-            let (target, replicas) = shadow;
-            tracing::info!(namespace, name, target, replicas, why = %decision.why, "a watched ref would be answered");
-        }
     }
 
     /// The ref's answer at `now`.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::autoscaler::Autoscaler;
 use super::closed_loop::ClosedLoop;
-use super::job_log::{JobLog, Transform};
+use super::job_log::{Job, JobLog, Transform};
 use super::nodes::NodeSummary;
 use super::outcome::{Elasticity, Slowdown, Steps, Waits};
 use super::workers::{PoolSpec, WorkerPool, WorkerSeconds};
@@ -86,7 +86,7 @@ impl World {
     /// A world for the whole log, the first `warm_up` seconds of which are not counted. What is left at its end has
     /// the longest run time and 30 days to be done.
     pub fn around(log: &JobLog, pool: PoolSpec, warm_up: f64, seed: u64) -> Self {
-        let submitted = |job: Option<&super::job_log::Job>| job.map_or(0.0, |job| job.submit);
+        let submitted = |job: Option<&Job>| job.map_or(0.0, |job| job.submit);
         let (from, last) = (submitted(log.jobs().first()), submitted(log.jobs().last()));
         let from = (from / DAY).floor() * DAY;
         let until = ((last / DAY).floor() + 1.0) * DAY;
@@ -141,7 +141,16 @@ impl<'a> Stage<'a> {
     }
 
     /// Plays it, and shows `watch` the pool after everything that happened.
-    pub fn watch<A: Autoscaler>(&self, autoscaler: A, mut watch: impl FnMut(&WorkerPool, &A)) -> Outcome {
+    pub fn watch<A: Autoscaler>(&self, autoscaler: A, watch: impl FnMut(&WorkerPool, &A)) -> Outcome {
+        self.watch_to_the_end(autoscaler, watch).0
+    }
+
+    /// As [`Self::watch`]; also returns the pool as the run left it.
+    pub fn watch_to_the_end<A: Autoscaler>(
+        &self,
+        autoscaler: A,
+        mut watch: impl FnMut(&WorkerPool, &A),
+    ) -> (Outcome, WorkerPool) {
         let World { from, counted_from, until, patience, seed, ref pool, .. } = *self.world;
         let pool = WorkerPool::new(self.log, pool, seed, from);
         let mut run = ClosedLoop { pool, autoscaler };
@@ -167,7 +176,15 @@ impl<'a> Stage<'a> {
             }
         }
         days.push(Day { paid: self.paid(&run.pool) - paid_before, ..Day::default() });
-        self.outcome(&run.pool, &supply, days)
+        (self.outcome(&run.pool, &supply, days), run.pool)
+    }
+
+    /// What each counted job waited in a run that left this pool, seconds, in the order of the log; of a job that was
+    /// never started, until the run ended.
+    pub fn waits<'b>(&'b self, pool: &'b WorkerPool) -> impl Iterator<Item = (&'b Job, f64)> {
+        let jobs = self.log.jobs().iter().zip(pool.waits());
+        let counted = jobs.filter(|(job, _)| job.submit >= self.world.counted_from);
+        counted.map(|(job, wait)| (job, wait.unwrap_or(pool.now() - job.submit)))
     }
 
     /// Worker-seconds paid so far: those of the nodes, by the workers that they have room for.
@@ -180,13 +197,8 @@ impl<'a> Stage<'a> {
 
     fn outcome(&self, pool: &WorkerPool, supply: &Steps, mut days: Vec<Day>) -> Outcome {
         let World { counted_from, until, agreed_wait, .. } = *self.world;
-        let now = pool.now();
         let (mut waits, mut slowdowns) = (Vec::new(), Vec::new());
-        for (job, wait) in self.log.jobs().iter().zip(pool.waits()) {
-            if job.submit < counted_from {
-                continue;
-            }
-            let wait = wait.unwrap_or(now - job.submit);
+        for (job, wait) in self.waits(pool) {
             waits.push(wait);
             slowdowns.push((wait, job.run));
             let last = days.len() - 1;

@@ -7,6 +7,7 @@ use std::{
     time::Instant,
 };
 
+use foresail::engine::WATCHED;
 use futures_util::StreamExt as _;
 use tonic::transport::Channel;
 use tonic_health::pb::{
@@ -247,7 +248,15 @@ async fn a_watched_queue_is_decided_on_and_logged_without_keda() {
     let watch = "    watch: [ { layout: reliable, queue: md, workload: Deployment/bio/md } ]\n    layouts:";
     let foresail = Foresail::serve(&redis_sections(redis.port()).replace("    layouts:", watch)).await;
     let _: i64 = redis.command(&["LPUSH", "md", "a", "b"]).await;
-    foresail.until_logged("a watched ref would be answered").await;
+    foresail.until_logged(WATCHED).await;
     foresail.until_logged("n=2 why=reactive Q=2").await;
     assert!(foresail.page("/api/refs/bio/md").contains("\"target\":2"));
+
+    let log = foresail.log();
+    let line = log.lines().rfind(|line| line.contains(WATCHED)).expect("it was logged");
+    let line: serde_json::Value = serde_json::from_str(line).unwrap();
+    let told = |key: &str| line[key].as_u64();
+    assert_eq!([told("wanted"), told("waiting"), told("in_flight"), told("slots")], [2, 2, 0, 1].map(Some));
+    assert_eq!(told("replicas"), None, "Kubernetes is not watched here");
+    assert!(line["at"].as_f64() >= line["read_at"].as_f64(), "{line}");
 }

@@ -5,6 +5,8 @@
 
 pub mod process;
 
+pub mod browser;
+
 pub mod certificates;
 
 pub mod redis;

@@ -1,6 +1,9 @@
 //! Who takes part.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use anyhow::Context as _;
 use foresail::{config::policy::PolicyConfig, sim::autoscaler::KedaSetting, sizing::Policy};
@@ -56,12 +59,10 @@ fn foresails(policies: &[PathBuf], max: u32) -> anyhow::Result<Vec<Contender>> {
         return Ok(both("Foresail", &default_policy(), max).into());
     }
     let read = |path: &PathBuf| {
-        let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-        let config =
-            PolicyConfig::from_yaml(&text).map_err(|error| anyhow::anyhow!("{}: {error}", path.display()))?;
+        let policy = read_policy(path)?;
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
         let name = format!("Foresail {name}");
-        Ok(both(&name, config.policy(), max))
+        Ok(both(&name, &policy, max))
     };
     Ok(policies.iter().map(read).collect::<anyhow::Result<Vec<_>>>()?.into_iter().flatten().collect())
 }
@@ -72,6 +73,15 @@ fn both(name: &str, policy: &Policy, max: u32) -> [Contender; 2] {
         .map(|(name, victims)| Contender::foresail(name, policy.clone(), victims, max))
 }
 
-fn default_policy() -> Policy {
+/// The policy that a file holds.
+pub(super) fn read_policy(path: &Path) -> anyhow::Result<Policy> {
+    let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let config =
+        PolicyConfig::from_yaml(&text).map_err(|error| anyhow::anyhow!("{}: {error}", path.display()))?;
+    Ok(config.policy().clone())
+}
+
+/// The policy of a ref that names none.
+pub(crate) fn default_policy() -> Policy {
     PolicyConfig::default().policy().clone()
 }

@@ -1,7 +1,7 @@
 //! Foresail against honest opponents: KEDA as people run it, the one setting of KEDA that is best on all the other
 //! logs, and the setting that hindsight would choose for this very log.
 
-use foresail::sim::world::Outcome;
+use foresail::sim::world::{Day, Outcome};
 
 use super::{
     contender::Role,
@@ -84,7 +84,8 @@ impl Verdict {
             (most > 0.0).then(|| saved(ours, outcome(tuned), worth) / most)
         });
         let as_run: Vec<_> = played.of(Role::AsPeopleRunIt).map(against).collect();
-        let interval = as_run.first().and_then(|&(first, _)| interval(ours, outcome(first)));
+        let interval =
+            as_run.first().and_then(|&(first, _)| interval(ours, outcome(first), |day| day.waited));
         Self {
             elsewhere: best_elsewhere(played, case, worth).map(against),
             same_cost: least(&as_cheap, &|outcome| outcome.waits.mean).map(against),
@@ -117,10 +118,10 @@ fn best_elsewhere(played: &Played, case: usize, worth: f64) -> Option<usize> {
     known.min_by(|a, b| a.1.total_cmp(&b.1)).map(|(at, _)| at)
 }
 
-/// The interval of the ratio of mean waits: both runs had the same jobs, so days are drawn in pairs.
-fn interval(ours: &Outcome, theirs: &Outcome) -> Option<Interval> {
-    let days: Vec<(f64, f64)> =
-        ours.days.iter().zip(&theirs.days).map(|(a, b)| (a.waited, b.waited)).collect();
+/// The interval of a ratio of sums over days, of mean waits say: both runs had the same jobs, so days are drawn in
+/// pairs.
+pub(crate) fn interval(ours: &Outcome, theirs: &Outcome, of: fn(&Day) -> f64) -> Option<Interval> {
+    let days: Vec<(f64, f64)> = ours.days.iter().zip(&theirs.days).map(|(a, b)| (of(a), of(b))).collect();
     stats::bootstrap(&days, |drawn| {
         let (ours, theirs) = drawn.iter().fold((0.0, 0.0), |sum, day| (sum.0 + day.0, sum.1 + day.1));
         ours / theirs

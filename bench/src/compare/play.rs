@@ -58,6 +58,14 @@ impl std::fmt::Display for Spread {
     }
 }
 
+impl Worlds {
+    /// Workers and nodes of the first world.
+    pub(crate) fn first_pool(&self) -> PoolSpec {
+        let first = |all: &[f64]| all.first().copied().unwrap_or(0.0);
+        pool(self.node_size.first().copied().unwrap_or(0), first(&self.node_start), self.placement)
+    }
+}
+
 fn seconds(text: &str) -> Result<f64, String> {
     text::seconds(text)
 }
@@ -117,6 +125,11 @@ pub(crate) struct Case {
 const DAY: f64 = 86_400.0;
 
 impl Case {
+    /// The world with the log in it.
+    pub(crate) fn stage(&self) -> Stage<'_> {
+        Stage::new(&self.world, &self.jobs)
+    }
+
     pub(crate) fn all(
         files: &[PathBuf],
         cuts: &[Transform],
@@ -186,7 +199,7 @@ pub(crate) struct Played {
 impl Played {
     /// Plays them on all cores.
     pub(crate) fn all(cases: Vec<Case>, contenders: Vec<Contender>, shown: bool) -> Self {
-        let stages: Vec<Stage<'_>> = cases.iter().map(|case| Stage::new(&case.world, &case.jobs)).collect();
+        let stages: Vec<Stage<'_>> = cases.iter().map(Case::stage).collect();
         let runs = stages.len() * contenders.len();
         let bar = if shown { ProgressBar::new(runs as u64) } else { ProgressBar::hidden() };
         bar.set_style(

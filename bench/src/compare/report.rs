@@ -14,10 +14,10 @@ use crate::table::{Table, count};
 
 /// All runs, and what follows from them.
 pub(crate) struct Report {
-    played: Played,
+    pub(crate) played: Played,
     /// Of each of Foresail's variants: which contender it is, and how it did in each case.
-    judged: Vec<(usize, Vec<Verdict>)>,
-    worth: f64,
+    pub(crate) judged: Vec<(usize, Vec<Verdict>)>,
+    pub(crate) worth: f64,
 }
 
 impl Report {
@@ -27,7 +27,7 @@ impl Report {
     }
 
     /// Whom the table of a case shows: all, but of KEDA's settings only those that were chosen, and the front.
-    fn shown(&self, case: usize) -> Vec<usize> {
+    pub(crate) fn shown(&self, case: usize) -> Vec<usize> {
         let of = |verdict: &Verdict| {
             let chosen = [verdict.elsewhere, verdict.same_cost, verdict.same_cost_p95, verdict.same_wait];
             let tuned = verdict.tuned.map(|(at, _)| at);
@@ -39,7 +39,8 @@ impl Report {
         (0..self.played.contenders.len()).filter(is_shown).collect()
     }
 
-    fn runs(&self, case: usize) -> Table {
+    /// A row for each of those, with all that is measured.
+    pub(crate) fn runs(&self, case: usize) -> Table {
         let mut table = Table::new([
             "",
             "mean",
@@ -69,19 +70,26 @@ impl Report {
         table
     }
 
-    fn front(&self, case: usize) -> String {
-        let points: Vec<(f64, f64)> = (0..self.played.contenders.len())
+    /// Those than whom nobody is both cheaper and quicker, the cheapest first.
+    pub(crate) fn front(&self, case: usize) -> Vec<usize> {
+        let played = &self.played;
+        let points: Vec<(f64, f64)> = (0..played.contenders.len())
             .map(|at| {
-                let outcome = self.played.outcome(case, at);
-                let playable = self.played.contenders[at].role != Role::Bound && outcome.unfinished == 0;
+                let outcome = played.outcome(case, at);
+                let playable = played.contenders[at].role != Role::Bound && outcome.unfinished == 0;
                 if playable { (outcome.paid(), outcome.waits.mean) } else { (f64::INFINITY, f64::INFINITY) }
             })
             .collect();
+        stats::front(&points)
+    }
+
+    fn name_front(&self, case: usize) -> String {
         let name = |at: usize| {
-            let (paid, wait) = points[at];
-            format!("{} ({:.0} h, {} s)", self.played.contenders[at].name, paid / 3600.0, short(wait))
+            let outcome = self.played.outcome(case, at);
+            let (name, hours) = (&self.played.contenders[at].name, outcome.paid() / 3600.0);
+            format!("{name} ({hours:.0} h, {} s)", short(outcome.waits.mean))
         };
-        stats::front(&points).into_iter().map(name).collect::<Vec<_>>().join("; ")
+        self.front(case).into_iter().map(name).collect::<Vec<_>>().join("; ")
     }
 
     /// What follows for one of Foresail's variants in one case.
@@ -109,7 +117,8 @@ impl Report {
         Ok(())
     }
 
-    fn summary(&self, ours: usize, verdicts: &[Verdict]) -> Table {
+    /// Over all cases, against each opponent of one of Foresail's variants.
+    pub(crate) fn summary(&self, ours: usize, verdicts: &[Verdict]) -> Table {
         let against = format!("{} against", self.played.contenders[ours].name);
         let mut table = Table::new([&against, "mean wait", "p95 wait", "cost", "worst mean wait", "logs"]);
         let first = self.played.of(Role::AsPeopleRunIt);
@@ -184,7 +193,7 @@ impl fmt::Display for Report {
             for (ours, verdicts) in &self.judged {
                 self.say(f, *ours, &verdicts[at])?;
             }
-            writeln!(f, "\nNobody is both cheaper and quicker than: {}.\n", self.front(at))?;
+            writeln!(f, "\nNobody is both cheaper and quicker than: {}.\n", self.name_front(at))?;
         }
         writeln!(f, "### All of them, geometric means (below 1 is better)\n")?;
         for (ours, verdicts) in &self.judged {

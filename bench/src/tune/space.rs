@@ -12,7 +12,7 @@ use foresail::{
 };
 use serde::{Deserialize, Serialize};
 
-/// What `tune` searches. A key that no decision of this version uses comes out at its default.
+/// What `tune` searches.
 pub(crate) const SPACE: &[Dimension] = &[
     Dimension::from_zero("keep_alive", Unit::Seconds, 10.0, 7200.0),
     Dimension::from_zero("budget", Unit::Number, 0.05, 2.0),
