@@ -5,6 +5,7 @@
 //! an argument: `f64`, Unix seconds.
 //!
 //! - [`job_log`]: the jobs of a log, cut and scaled
+//! - [`field`]: fields of load and scenario files
 //! - [`load`]: jobs that are made up from a description
 //! - [`workers`]: workers that a `ReplicaSet` starts and removes, and the jobs that they run
 //! - [`replica_set`]: which pods go first when the replicas fall
@@ -23,6 +24,8 @@
 //! - [`timeline`]: what was recorded of a run on the real thing, for the models to agree with
 
 pub mod job_log;
+
+pub mod field;
 
 pub mod load;
 

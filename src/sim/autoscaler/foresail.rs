@@ -1,10 +1,16 @@
 //! Foresail's own core as a scaler: what it reads of the queue goes into `series`, and `sizing` decides.
 
+mod faults;
+
+pub use faults::{Fault, Wrong};
+
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 
-use super::Scaler;
+use super::{ByKeda, Scaler};
 use crate::series::{QueueIndex, QueueRules, Sample, Series};
+use crate::sim::hpa::Behavior;
+use crate::sim::keda::{ScaledObject, ScaledObjectSpec};
 use crate::sim::workers::WorkerPool;
 use crate::sizing::{self, Decision, Policy, RefState, Workload};
 
@@ -21,6 +27,10 @@ pub struct Foresail {
     state: RefState,
     rng: Pcg64Mcg,
     next_sample: f64,
+    /// Reads in a row that failed.
+    failures: u32,
+    /// Whether another store answered the last read than usual.
+    other_store: bool,
     decision: Option<Decision>,
     /// What the pool looked like at the last sample.
     seen: Option<Looks>,
@@ -38,15 +48,20 @@ pub struct Sampling {
     pub every: f64,
     /// Each is late by up to so many seconds, at random; less than [`every`](Self::every).
     pub jitter: f64,
-    /// Share of the samples that fail.
-    pub missed: f64,
+    /// What goes wrong with it.
+    pub faults: Vec<Fault>,
     /// What the layout can tell.
     pub sees: Sees,
     /// As a layout and its source have them.
     pub rules: QueueRules,
-    /// Seed of jitter and misses.
+    /// Seconds for which no target falls after another store has answered.
+    pub distrust: f64,
+    /// Seed of jitter and failures.
     pub seed: u64,
 }
+
+/// Seconds between two tries of a store that is down, at most.
+const LONGEST_BACK_OFF: f64 = 10.0;
 
 /// What can be seen of a queue and of its workers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,9 +103,10 @@ impl Default for Sampling {
         Self {
             every: 1.0,
             jitter: 0.0,
-            missed: 0.0,
+            faults: Vec::new(),
             sees: Sees { in_flight: true, totals: true, pods: true },
             rules: QueueRules { max_run: 300.0, stale_after: 120.0 },
+            distrust: 120.0,
             seed: 0,
         }
     }
@@ -110,6 +126,8 @@ impl Foresail {
             rng: Pcg64Mcg::seed_from_u64(sampling.seed),
             sampling,
             next_sample: now,
+            failures: 0,
+            other_store: false,
             decision: None,
             seen: None,
             stands_until: now,
@@ -131,16 +149,26 @@ impl Foresail {
         Self { ranks: true, ..self }
     }
 
-    /// The last decision; `None` while it has none.
-    pub const fn decision(&self) -> Option<&Decision> {
-        self.decision.as_ref()
+    /// In a ScaledObject as the documentation recommends it, which is created at `now`.
+    pub fn in_object(self, now: f64) -> ByKeda<Self> {
+        let Limits { min, max } = self.limits;
+        let spec = ScaledObjectSpec {
+            min,
+            max,
+            cooldown_period: 15.0,
+            behavior: Some(Behavior::foresail()),
+            ..ScaledObjectSpec::default()
+        };
+        ByKeda::new(ScaledObject::new(spec, now, 0), self)
     }
 
     fn sample(&mut self, now: f64, pool: &WorkerPool) {
         let looks = Looks::of(pool);
-        if self.sampling.missed > 0.0 && self.rng.random::<f64>() < self.sampling.missed {
+        if faults::read_fails(&self.sampling.faults, now, &mut self.rng) {
+            self.failures += 1;
             self.series.fail(self.queue);
         } else {
+            self.failures = 0;
             self.take_in(now, looks);
         }
         self.seen = Some(looks);
@@ -149,7 +177,7 @@ impl Foresail {
 
     fn take_in(&mut self, now: f64, looks: Looks) {
         let Sees { in_flight, totals, .. } = self.sampling.sees;
-        let sample = Sample {
+        let mut sample = Sample {
             waiting: Some(looks.waiting as u64),
             in_flight: in_flight.then_some(looks.in_flight as u64),
             arrivals_total: totals.then_some(looks.arrived as u64),
@@ -157,19 +185,55 @@ impl Foresail {
             seen: true,
             ..Sample::default()
         };
-        self.series.intake(self.queue, now, &sample, looks.draining as u64);
+        faults::distort(&self.sampling.faults, now, &mut sample);
+        let other = faults::other_store(&self.sampling.faults, now);
+        if std::mem::replace(&mut self.other_store, other) != other {
+            self.series.distrust(self.queue, now + self.sampling.distrust);
+        }
+        let draining = if self.sees_pods(now) { looks.draining as u64 } else { 0 };
+        self.series.intake(self.queue, now, &sample, draining.min(sample.in_flight.unwrap_or(u64::MAX)));
     }
 
     fn decide(&mut self, now: f64, looks: Looks) {
         let was_active = self.decision.as_ref().is_some_and(Decision::active);
-        let workload =
-            if self.sampling.sees.pods { looks.workload(self.limits) } else { Workload::default() };
+        let workload = if self.sees_pods(now) { looks.workload(self.limits) } else { Workload::default() };
         let view = self.series.view(self.queue, now);
         self.decision = sizing::decide(now, view, workload, &self.policy, None, &mut self.state).ok();
         self.activated |= !was_active && self.decision.as_ref().is_some_and(Decision::active);
-        let irregular = self.sampling.missed > 0.0 || self.sampling.jitter > 0.0 || self.decision.is_none();
+        let all_faults = &self.sampling.faults;
+        let irregular =
+            faults::any(all_faults, now) || self.sampling.jitter > 0.0 || self.decision.is_none();
         let stands = view.map_or(now, |view| self.state.stands_until(now, &view, &self.policy));
-        self.stands_until = if irregular { now } else { stands };
+        self.stands_until = if irregular { now } else { stands.min(faults::next(all_faults, now)) };
+    }
+
+    fn sees_pods(&self, now: f64) -> bool {
+        self.sampling.sees.pods && !faults::kubernetes_unseen(&self.sampling.faults, now)
+    }
+
+    /// Seconds until the next sample.
+    fn pause(&mut self) -> f64 {
+        let Sampling { every, jitter, .. } = self.sampling;
+        if self.failures == 0 {
+            return (every + jitter * self.rng.random::<f64>()).max(f64::EPSILON);
+        }
+        let doubled = every * f64::from(self.failures.min(16)).exp2();
+        doubled.min(LONGEST_BACK_OFF.max(every)) * self.rng.random_range(0.5..=1.0)
+    }
+
+    /// Knows nothing any more, and looks again at `now`.
+    fn begin_anew(&mut self, now: f64) {
+        let mut series = Series::default();
+        self.queue = series.add(self.sampling.rules);
+        self.series = series;
+        self.state = RefState::default();
+        self.failures = 0;
+        self.other_store = false;
+        self.decision = None;
+        self.seen = None;
+        self.stands_until = now;
+        self.activated = false;
+        self.next_sample = now;
     }
 
     /// Sees and decides the same once more, at the last instant before `now` that was skipped.
@@ -210,11 +274,14 @@ impl Scaler for Foresail {
     }
 
     fn look(&mut self, now: f64, pool: &mut WorkerPool) {
+        if let Some(until) = faults::down_until(&self.sampling.faults, now) {
+            self.begin_anew(until);
+            return;
+        }
         self.catch_up(now);
         if self.next_sample <= now {
-            let jitter = self.sampling.jitter * self.rng.random::<f64>();
-            self.next_sample = now + (self.sampling.every + jitter).max(f64::EPSILON);
             self.sample(now, pool);
+            self.next_sample = now + self.pause();
         }
         if self.ranks
             && let Some(decision) = &self.decision
@@ -233,6 +300,10 @@ impl Scaler for Foresail {
         self.decision.as_ref().is_some_and(|decision| !decision.active())
             && self.stands_until.is_infinite()
             && self.sleeps(pool)
+    }
+
+    fn decision(&self) -> Option<&Decision> {
+        self.decision.as_ref()
     }
 }
 
