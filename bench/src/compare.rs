@@ -1,10 +1,10 @@
 //! `foresail-bench compare`: what Foresail would have done on real job logs, beside what others would have.
 
-mod contender;
-mod field;
+pub(crate) mod contender;
+pub(crate) mod field;
 mod judge;
 mod others;
-mod play;
+pub(crate) mod play;
 mod report;
 mod stats;
 

@@ -5,6 +5,7 @@ mod import;
 mod load;
 mod memory;
 mod sample;
+mod simulate;
 mod tick;
 
 mod logs;
@@ -47,6 +48,8 @@ enum Command {
     Memory(memory::Args),
     /// What Foresail would have done on real job logs, beside KEDA and others.
     Compare(compare::Args),
+    /// One run of a scenario, a log or a load shape, step by step, and whether its bounds hold.
+    Simulate(simulate::Args),
     /// Job logs out of a Postgres, a Prometheus, a file or a load shape, as CSV.
     Import(import::Args),
     /// Serves Foresail on an embedded source until standard input ends.
@@ -67,6 +70,11 @@ fn main() -> anyhow::Result<()> {
         Command::Memory(args) => memory::run(&args)?.to_string(),
         // Simulated time is the same on every machine.
         Command::Compare(args) => return print(&compare::run(&args)?.to_string()),
+        Command::Simulate(args) => {
+            let simulated = simulate::run(&args)?;
+            print(&simulated.to_string())?;
+            return simulated.check();
+        }
         Command::Import(args) => return import::run(&args),
         Command::ServeForesail => return serve::foresail(),
         Command::ServeBare => return serve::bare(),

@@ -54,6 +54,8 @@ pub struct Outcome {
     pub told_to_go: usize,
     /// Of those, the ones that had a job.
     pub told_to_go_busy: usize,
+    /// Workers known to be busy for whom fewer were wanted, whoever went.
+    pub busy_asked: usize,
     /// How often a job was lost and had to wait again.
     pub requeued: usize,
     /// How often the replicas turned from growing to shrinking or back.
@@ -205,6 +207,7 @@ impl<'a> Stage<'a> {
             launched: summary.launched,
             told_to_go: summary.told_to_go,
             told_to_go_busy: summary.told_to_go_busy,
+            busy_asked: summary.busy_asked,
             requeued: summary.requeued,
             reversals: summary.reversals,
             peak: summary.peak_replicas,

@@ -45,6 +45,11 @@ impl Contender {
         Self { name: name.into(), role, build: Box::new(move |stage| Box::new(build(stage))) }
     }
 
+    /// Whether it is one of the many settings of KEDA.
+    pub(crate) fn is_setting(&self) -> bool {
+        self.role == Role::KedaSetting
+    }
+
     /// A fresh one of it, for one run.
     pub(crate) fn on(&self, stage: &Stage<'_>) -> Box<dyn Autoscaler> {
         (self.build)(stage)

@@ -63,7 +63,7 @@ pub(crate) struct Case {
     pub(crate) log: String,
     /// The world, in few words.
     pub(crate) label: String,
-    jobs: JobLog,
+    pub(crate) jobs: JobLog,
     pub(crate) world: World,
 }
 
@@ -82,19 +82,22 @@ impl Case {
         for file in files {
             let (name, log) = logs::read_to_play(file, cuts)?;
             let log = if days == 0 { log } else { logs::busiest(&log, days) };
-            for &median in &worlds.median {
-                let jobs = logs::with_median(&log, median)?;
-                for &size in &worlds.node_size {
-                    for &start in &worlds.node_start {
-                        let pool = pool(size, start, worlds.placement);
-                        let world = World::around(&jobs, pool, f64::from(warm_up) * DAY, worlds.seed);
-                        cases.push(Self {
-                            log: name.clone(),
-                            label: label(size, start, median),
-                            jobs: jobs.clone(),
-                            world,
-                        });
-                    }
+            cases.extend(Self::of_log(&name, &log, f64::from(warm_up) * DAY, worlds)?);
+        }
+        Ok(cases)
+    }
+
+    /// A log in each of the worlds; the first `warm_up` seconds are not counted.
+    pub(crate) fn of_log(name: &str, log: &JobLog, warm_up: f64, worlds: &Worlds) -> anyhow::Result<Vec<Self>> {
+        let mut cases = Vec::new();
+        for &median in &worlds.median {
+            let jobs = logs::with_median(log, median)?;
+            for &size in &worlds.node_size {
+                for &start in &worlds.node_start {
+                    let pool = pool(size, start, worlds.placement);
+                    let world = World::around(&jobs, pool, warm_up, worlds.seed);
+                    let label = label(size, start, median);
+                    cases.push(Self { log: name.to_owned(), label, jobs: jobs.clone(), world });
                 }
             }
         }

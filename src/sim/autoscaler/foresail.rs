@@ -162,20 +162,20 @@ impl Foresail {
         ByKeda::new(ScaledObject::new(spec, now, 0), self)
     }
 
-    fn sample(&mut self, now: f64, pool: &WorkerPool) {
+    fn sample(&mut self, now: f64, pool: &mut WorkerPool) {
         let looks = Looks::of(pool);
         if faults::read_fails(&self.sampling.faults, now, &mut self.rng) {
             self.failures += 1;
             self.series.fail(self.queue);
         } else {
             self.failures = 0;
-            self.take_in(now, looks);
+            self.take_in(now, looks, pool);
         }
         self.seen = Some(looks);
         self.decide(now, looks);
     }
 
-    fn take_in(&mut self, now: f64, looks: Looks) {
+    fn take_in(&mut self, now: f64, looks: Looks, pool: &mut WorkerPool) {
         let Sees { in_flight, totals, .. } = self.sampling.sees;
         let mut sample = Sample {
             waiting: Some(looks.waiting as u64),
@@ -185,7 +185,9 @@ impl Foresail {
             seen: true,
             ..Sample::default()
         };
-        faults::distort(&self.sampling.faults, now, &mut sample);
+        if faults::distort(&self.sampling.faults, now, &mut sample) && in_flight {
+            pool.note_read(now);
+        }
         let other = faults::other_store(&self.sampling.faults, now);
         if std::mem::replace(&mut self.other_store, other) != other {
             self.series.distrust(self.queue, now + self.sampling.distrust);
@@ -237,7 +239,7 @@ impl Foresail {
     }
 
     /// Sees and decides the same once more, at the last instant before `now` that was skipped.
-    fn catch_up(&mut self, now: f64) {
+    fn catch_up(&mut self, now: f64, pool: &mut WorkerPool) {
         let Some(looks) = self.seen else { return };
         let skipped = ((now - self.next_sample) / self.sampling.every).ceil() - 1.0;
         if skipped < 0.0 {
@@ -245,7 +247,7 @@ impl Foresail {
         }
         let last = self.next_sample + skipped * self.sampling.every;
         self.next_sample = last + self.sampling.every;
-        self.take_in(last, looks);
+        self.take_in(last, looks, pool);
         self.decide(last, looks);
     }
 
@@ -278,12 +280,13 @@ impl Scaler for Foresail {
             self.begin_anew(until);
             return;
         }
-        self.catch_up(now);
+        self.catch_up(now, pool);
         if self.next_sample <= now {
             self.sample(now, pool);
             self.next_sample = now + self.pause();
         }
         if self.ranks
+            && self.sees_pods(now)
             && let Some(decision) = &self.decision
             && let going = pool.replicas().saturating_sub(decision.target as usize)
             && going > 0

@@ -45,9 +45,11 @@ pub enum Measure {
     Reversals,
     /// Workers that were told to go while they ran a job.
     BusyTold,
+    /// Workers that Foresail knew to be busy, by its last read, while fewer than those were wanted.
+    BusyAsked,
     /// Run time that was lost and had to be run again, over the run times of all jobs.
     LostWork,
-    /// Idle worker-seconds above the reactive target, over the run times of all jobs.
+    /// Idle worker-seconds that the target asks for beyond the reactive one, over the run times of all jobs.
     Speculation,
     /// From the end of the last job to the last worker gone.
     ToZero,
@@ -55,7 +57,7 @@ pub enum Measure {
 
 impl Measure {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::WaitMean,
         Self::WaitMedian,
         Self::WaitP95,
@@ -67,6 +69,7 @@ impl Measure {
         Self::Launches,
         Self::Reversals,
         Self::BusyTold,
+        Self::BusyAsked,
         Self::LostWork,
         Self::Speculation,
         Self::ToZero,
@@ -86,6 +89,7 @@ impl Measure {
             Self::Launches => "launches",
             Self::Reversals => "reversals",
             Self::BusyTold => "busy_told",
+            Self::BusyAsked => "busy_asked",
             Self::LostWork => "lost_work",
             Self::Speculation => "speculation",
             Self::ToZero => "to_zero",
@@ -115,7 +119,8 @@ impl Bounds {
 }
 
 impl Bound {
-    fn holds(self, value: f64) -> bool {
+    /// Whether a value lies in it; NaN never does.
+    pub fn holds(self, value: f64) -> bool {
         !value.is_nan()
             && self.at_least.is_none_or(|least| value >= least)
             && self.at_most.is_none_or(|most| value <= most)

@@ -8,7 +8,7 @@ use crate::sim::autoscaler::{Autoscaler, ByKeda, Foresail};
 use crate::sim::job_log::{Job, JobLog};
 use crate::sim::nodes::{NodePoolSpec, NodeType, Resources, Shortage, Spot, Storm};
 use crate::sim::start_delay::{Span, StartDelay};
-use crate::sim::workers::PoolSpec;
+use crate::sim::workers::{PoolSpec, WorkerPool};
 use crate::sim::world::{Outcome, Stage, World};
 use crate::sizing::Policy;
 
@@ -71,14 +71,25 @@ impl Setting {
             ..default
         };
         let limits = Limits { min: 0, max: self.spec.max_workers };
-        Foresail::new(policy, limits, sampling, self.world.from).in_object(self.world.from)
+        Foresail::new(policy, limits, sampling, self.world.from).with_victims().in_object(self.world.from)
     }
 
     /// Plays it, and says what it came to.
     pub fn play(&self, autoscaler: impl Autoscaler) -> (Outcome, Measures) {
+        self.watch(autoscaler, |_, _| ())
+    }
+
+    /// Plays it, and shows `see` the pool after everything that happened.
+    pub fn watch<A: Autoscaler>(
+        &self,
+        autoscaler: A,
+        mut see: impl FnMut(&WorkerPool, &A),
+    ) -> (Outcome, Measures) {
         let mut watch = Watch::new(self.world.from);
-        let outcome = Stage::new(&self.world, &self.jobs)
-            .watch(autoscaler, |pool, autoscaler| watch.see(pool, autoscaler.decision()));
+        let outcome = Stage::new(&self.world, &self.jobs).watch(autoscaler, |pool, autoscaler| {
+            watch.see(pool, autoscaler.decision());
+            see(pool, autoscaler);
+        });
         let measures = watch.measures(&outcome, self.jobs.work());
         (outcome, measures)
     }

@@ -9,8 +9,8 @@ use crate::sizing::Decision;
 #[derive(Clone, Copy, Debug)]
 pub struct Watch {
     now: f64,
-    /// Idle workers above the reactive target; `None` while nobody says what that is.
-    idle_above: Option<usize>,
+    /// Idle workers that the target asks for beyond the reactive one; `None` while nobody says what that is.
+    speculative: Option<usize>,
     /// Their seconds so far; NaN as long as nobody has ever said.
     speculation: f64,
     completed: usize,
@@ -27,19 +27,19 @@ pub struct Measures([f64; Measure::ALL.len()]);
 impl Watch {
     /// A run that begins at `now`.
     pub const fn new(now: f64) -> Self {
-        Self { now, idle_above: None, speculation: f64::NAN, completed: 0, done: now, gone: now }
+        Self { now, speculative: None, speculation: f64::NAN, completed: 0, done: now, gone: now }
     }
 
     /// Sees the pool after something has happened, and what Foresail decided last.
     pub fn see(&mut self, pool: &WorkerPool, decision: Option<&Decision>) {
-        if let Some(idle) = self.idle_above {
+        if let Some(idle) = self.speculative {
             let so_far = if self.speculation.is_nan() { 0.0 } else { self.speculation };
             self.speculation = so_far + idle as f64 * (pool.now() - self.now);
         }
         self.now = pool.now();
-        self.idle_above = decision.map(|decision| {
-            let (ready, idle) = (pool.ready(), pool.ready() - pool.busy());
-            idle.min(ready.saturating_sub(decision.reactive as usize))
+        self.speculative = decision.map(|decision| {
+            let idle = pool.ready() - pool.busy();
+            idle.min(decision.target.saturating_sub(decision.reactive) as usize)
         });
         if pool.completed() > self.completed {
             self.completed = pool.completed();
@@ -65,6 +65,7 @@ impl Watch {
             Measure::Launches => outcome.launched as f64,
             Measure::Reversals => outcome.reversals as f64,
             Measure::BusyTold => outcome.told_to_go_busy as f64,
+            Measure::BusyAsked => outcome.busy_asked as f64,
             Measure::LostWork => workers.lost / work,
             Measure::Speculation => self.speculation / work,
             Measure::ToZero => (self.gone - self.done).max(0.0),

@@ -46,6 +46,7 @@ pub(super) struct Counts {
     pub(super) evicted: usize,
     pub(super) told_to_go: usize,
     pub(super) told_to_go_busy: usize,
+    pub(super) busy_asked: usize,
     pub(super) peak: usize,
     pub(super) reversals: usize,
 }
@@ -74,6 +75,8 @@ pub struct Summary {
     pub told_to_go: usize,
     /// Of those, the ones that had a job.
     pub told_to_go_busy: usize,
+    /// Workers known to be busy for whom fewer were wanted, whoever went: known by the last read of the queue.
+    pub busy_asked: usize,
     /// Mean wait.
     pub wait_mean: f64,
     /// Median wait.
@@ -196,6 +199,7 @@ impl Accounts {
             evicted,
             told_to_go: self.counts.told_to_go,
             told_to_go_busy: self.counts.told_to_go_busy,
+            busy_asked: self.counts.busy_asked,
             wait_mean: mean,
             wait_p50: percentile(&waits, 50),
             wait_p95: percentile(&waits, 95),

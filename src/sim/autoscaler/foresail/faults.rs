@@ -83,14 +83,16 @@ pub(super) fn read_fails(faults: &[Fault], now: f64, random: &mut Pcg64Mcg) -> b
     fails
 }
 
-/// What a read shows in place of the truth.
-pub(super) fn distort(faults: &[Fault], now: f64, sample: &mut Sample) {
+/// What a read shows in place of the truth. Returns whether it is true of the jobs that there are.
+pub(super) fn distort(faults: &[Fault], now: f64, sample: &mut Sample) -> bool {
+    let mut is_true = true;
     for wrong in at(faults, now) {
         match wrong {
             Wrong::Arrivals(shown) => {
                 sample.arrivals_total = sample.arrivals_total.map(|_| shown);
             }
             Wrong::EmptyStore { .. } => {
+                is_true = false;
                 sample.waiting = Some(0);
                 for number in
                     [&mut sample.in_flight, &mut sample.arrivals_total, &mut sample.completions_total]
@@ -101,6 +103,7 @@ pub(super) fn distort(faults: &[Fault], now: f64, sample: &mut Sample) {
             _ => {}
         }
     }
+    is_true
 }
 
 /// Whether another store answers than usual.
