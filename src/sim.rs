@@ -43,6 +43,8 @@ mod chance;
 
 mod events;
 
+mod ticks;
+
 pub mod quantity;
 
 pub mod hpa;

@@ -28,6 +28,8 @@ mod scaled_job;
 mod scenario;
 #[path = "sim/timeline.rs"]
 mod timeline;
+#[path = "support/traces.rs"]
+mod traces;
 #[path = "sim/workers.rs"]
 mod workers;
 #[path = "sim/world.rs"]

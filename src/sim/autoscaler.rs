@@ -42,7 +42,7 @@ pub mod clairvoyant;
 
 pub mod demand;
 
-mod ticks;
+mod number;
 
 pub use by_keda::{ByKeda, Scaler};
 pub use clairvoyant::Clairvoyant;

@@ -183,8 +183,7 @@ impl Load {
     }
 
     fn hears(&self, at: f64) -> bool {
-        (0.0..self.length).contains(&at)
-            && !self.silences.iter().any(|span| span.holds(at))
+        (0.0..self.length).contains(&at) && !self.silences.iter().any(|span| span.holds(at))
     }
 }
 

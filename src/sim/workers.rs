@@ -17,7 +17,7 @@ mod view;
 use std::collections::VecDeque;
 use std::fmt;
 
-pub use self::accounts::{Summary, WorkerSeconds};
+pub use self::accounts::{Counts, Summary, WorkerSeconds};
 pub use self::queue::Requeue;
 pub use self::spec::{PoolSpec, Removal};
 pub use self::view::PodView;
@@ -60,6 +60,8 @@ pub struct WorkerPool {
     crew: Crew,
     in_flight: usize,
     in_flight_draining: usize,
+    /// Jobs that were submitted, and what happened to workers and nodes.
+    happened: u64,
     /// When somebody last read who is busy.
     read: f64,
     /// In the order in which they asked for work; may hold some of workers that are gone or started again.
@@ -159,6 +161,7 @@ impl WorkerPool {
             crew: Crew::default(),
             in_flight: 0,
             in_flight_draining: 0,
+            happened: 0,
             read: f64::NEG_INFINITY,
             asking: VecDeque::new(),
             slots: Slots::new(spec.slots),
@@ -193,6 +196,7 @@ impl WorkerPool {
                 break;
             }
             self.pass(at);
+            self.happened += 1;
             if workers <= at {
                 if let Some(event) = self.events.due(at) {
                     self.happen(event);

@@ -1,14 +1,12 @@
 //! Arrivals of the public logs, forecast as a reference does and scored alike.
 //!
-//! `cargo test --release --test forecast public_logs -- --nocapture` prints the table. `FORESAIL_TRACES` names the
-//! folder of the logs; without it, `../shared/traces` beside the repository is looked at.
+//! `cargo test --release --test forecast public_logs -- --nocapture` prints the table.
 
-use std::{env, fs::File, path::PathBuf, thread, time::Instant};
+use std::{thread, time::Instant};
 
-use foresail::{
-    forecast::{Forecast, arrivals::Seen, horizons::Horizons},
-    sim::job_log::JobLog,
-};
+use foresail::forecast::{Forecast, arrivals::Seen, horizons::Horizons};
+
+use crate::traces;
 
 /// File, and days left out at its beginning (metacentrum is nearly empty for 15).
 const LOGS: [(&str, f64); 7] = [
@@ -28,21 +26,9 @@ const DAYS: usize = 100;
 /// Bins ahead: a node to come, and a slow one.
 const AHEAD: [usize; 2] = [3, 10];
 
-/// `None` where nobody has the logs; a folder that was named must be there.
-fn folder() -> Option<PathBuf> {
-    if let Some(named) = env::var_os("FORESAIL_TRACES") {
-        let named = PathBuf::from(named);
-        assert!(named.is_dir(), "FORESAIL_TRACES is no folder: {}", named.display());
-        return Some(named);
-    }
-    let beside = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/traces");
-    beside.is_dir().then_some(beside)
-}
-
 /// Submission and run time of the jobs that ran, seconds from the first submission and the days left out.
 fn jobs(name: &str, skip: f64) -> Option<Vec<(f64, f64)>> {
-    let file = File::open(folder()?.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
-    let log = JobLog::read(name, file).unwrap_or_else(|error| panic!("{name}: {error}"));
+    let log = traces::read(name)?;
     let ran = log.jobs().iter().filter(|job| job.run > 0.0);
     let mut jobs: Vec<(f64, f64)> = ran.map(|job| (job.submit, job.run)).collect();
     let first = jobs.first().expect("a log has jobs").0 + skip * 86_400.0;

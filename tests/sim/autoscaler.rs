@@ -1,7 +1,7 @@
 //! Autoscalers beside each other on the bundled log.
 
-use foresail::sim::autoscaler::foresail::{Fault, Limits, Sampling, Sees, Wrong};
 use foresail::sim::autoscaler::Foresail;
+use foresail::sim::autoscaler::foresail::{Fault, Limits, Sampling, Sees, Wrong};
 use foresail::sim::closed_loop::ClosedLoop;
 use foresail::sim::job_log::JobLog;
 use foresail::sim::workers::{PoolSpec, Span, StartDelay, Summary, WorkerPool};

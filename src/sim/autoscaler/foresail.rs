@@ -11,6 +11,7 @@ use super::{ByKeda, Scaler};
 use crate::series::{QueueIndex, QueueRules, Sample, Series};
 use crate::sim::hpa::Behavior;
 use crate::sim::keda::{ScaledObject, ScaledObjectSpec};
+use crate::sim::ticks::first_from;
 use crate::sim::workers::WorkerPool;
 use crate::sizing::{self, Decision, Policy, RefState, Workload};
 
@@ -27,10 +28,7 @@ pub struct Foresail {
     state: RefState,
     rng: Pcg64Mcg,
     next_sample: f64,
-    /// Reads in a row that failed.
-    failures: u32,
-    /// Whether another store answered the last read than usual.
-    other_store: bool,
+    last_reads: LastReads,
     decision: Option<Decision>,
     /// What the pool looked like at the last sample.
     seen: Option<Looks>,
@@ -39,6 +37,15 @@ pub struct Foresail {
     activated: bool,
     skips: bool,
     ranks: bool,
+}
+
+/// What the last reads came to.
+#[derive(Clone, Copy, Debug, Default)]
+struct LastReads {
+    /// How many in a row failed.
+    failed: u32,
+    /// Whether another store answered the last one than usual.
+    of_other_store: bool,
 }
 
 /// How the queue is read.
@@ -126,8 +133,7 @@ impl Foresail {
             rng: Pcg64Mcg::seed_from_u64(sampling.seed),
             sampling,
             next_sample: now,
-            failures: 0,
-            other_store: false,
+            last_reads: LastReads::default(),
             decision: None,
             seen: None,
             stands_until: now,
@@ -165,10 +171,10 @@ impl Foresail {
     fn sample(&mut self, now: f64, pool: &mut WorkerPool) {
         let looks = Looks::of(pool);
         if faults::read_fails(&self.sampling.faults, now, &mut self.rng) {
-            self.failures += 1;
+            self.last_reads.failed += 1;
             self.series.fail(self.queue);
         } else {
-            self.failures = 0;
+            self.last_reads.failed = 0;
             self.take_in(now, looks, pool);
         }
         self.seen = Some(looks);
@@ -189,7 +195,7 @@ impl Foresail {
             pool.note_read(now);
         }
         let other = faults::other_store(&self.sampling.faults, now);
-        if std::mem::replace(&mut self.other_store, other) != other {
+        if std::mem::replace(&mut self.last_reads.of_other_store, other) != other {
             self.series.distrust(self.queue, now + self.sampling.distrust);
         }
         let draining = if self.sees_pods(now) { looks.draining as u64 } else { 0 };
@@ -203,8 +209,7 @@ impl Foresail {
         self.decision = sizing::decide(now, view, workload, &self.policy, None, &mut self.state).ok();
         self.activated |= !was_active && self.decision.as_ref().is_some_and(Decision::active);
         let all_faults = &self.sampling.faults;
-        let irregular =
-            faults::any(all_faults, now) || self.sampling.jitter > 0.0 || self.decision.is_none();
+        let irregular = faults::any(all_faults, now) || self.sampling.jitter > 0.0 || self.decision.is_none();
         let stands = view.map_or(now, |view| self.state.stands_until(now, &view, &self.policy));
         self.stands_until = if irregular { now } else { stands.min(faults::next(all_faults, now)) };
     }
@@ -216,10 +221,10 @@ impl Foresail {
     /// Seconds until the next sample.
     fn pause(&mut self) -> f64 {
         let Sampling { every, jitter, .. } = self.sampling;
-        if self.failures == 0 {
+        if self.last_reads.failed == 0 {
             return (every + jitter * self.rng.random::<f64>()).max(f64::EPSILON);
         }
-        let doubled = every * f64::from(self.failures.min(16)).exp2();
+        let doubled = every * f64::from(self.last_reads.failed.min(16)).exp2();
         doubled.min(LONGEST_BACK_OFF.max(every)) * self.rng.random_range(0.5..=1.0)
     }
 
@@ -229,8 +234,7 @@ impl Foresail {
         self.queue = series.add(self.sampling.rules);
         self.series = series;
         self.state = RefState::default();
-        self.failures = 0;
-        self.other_store = false;
+        self.last_reads = LastReads::default();
         self.decision = None;
         self.seen = None;
         self.stands_until = now;
@@ -257,8 +261,7 @@ impl Foresail {
     }
 
     fn first_sample_from(&self, at: f64) -> f64 {
-        let steps = ((at - self.next_sample) / self.sampling.every).ceil().max(0.0);
-        self.next_sample + steps * self.sampling.every
+        first_from(self.next_sample, self.sampling.every, at)
     }
 }
 
@@ -281,10 +284,11 @@ impl Scaler for Foresail {
             return;
         }
         self.catch_up(now, pool);
-        if self.next_sample <= now {
-            self.sample(now, pool);
-            self.next_sample = now + self.pause();
+        if self.next_sample > now {
+            return;
         }
+        self.sample(now, pool);
+        self.next_sample = now + self.pause();
         if self.ranks
             && self.sees_pods(now)
             && let Some(decision) = &self.decision

@@ -115,3 +115,49 @@ pub(super) fn other_store(faults: &[Fault], now: f64) -> bool {
 pub(super) fn kubernetes_unseen(faults: &[Fault], now: f64) -> bool {
     at(faults, now).any(|wrong| wrong == Wrong::KubernetesUnseen)
 }
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+
+    use super::*;
+
+    fn from_100_to_200(what: Wrong) -> [Fault; 1] {
+        [Fault { during: Span { from: 100.0, to: 200.0 }, what }]
+    }
+
+    #[test]
+    fn a_fault_has_its_time_and_none_other() {
+        let faults = from_100_to_200(Wrong::Down);
+        assert_eq!([99.0, 100.0, 199.0, 200.0].map(|now| any(&faults, now)), [false, true, true, false]);
+        assert_eq!([99.0, 150.0].map(|now| down_until(&faults, now)), [None, Some(200.0)]);
+        assert!(next(&faults, 99.0) <= 100.0 && next(&faults, 100.0).is_infinite());
+        assert!(any(&[Fault::always(Wrong::KubernetesUnseen)], 1e12));
+        assert!(!kubernetes_unseen(&faults, 150.0) && !other_store(&faults, 150.0));
+    }
+
+    #[test]
+    fn a_source_that_flaps_answers_first_and_then_fails() {
+        let mut random = Pcg64Mcg::seed_from_u64(1);
+        let faults = from_100_to_200(Wrong::Flapping { up: 20.0, down: 40.0 });
+        let fails = [99.0, 100.0, 119.0, 120.0, 159.0, 160.0, 181.0, 200.0];
+        let fails = fails.map(|now| read_fails(&faults, now, &mut random));
+        assert_eq!(fails, [false, false, false, true, true, false, true, false]);
+        let dropped = from_100_to_200(Wrong::Dropped(0.25));
+        let failed = (0..4000).filter(|_| read_fails(&dropped, 150.0, &mut random)).count();
+        assert!((900..1100).contains(&failed), "{failed}");
+    }
+
+    #[test]
+    fn a_wrong_store_shows_its_own_numbers_and_only_those_that_the_layout_has() {
+        let truth = Sample { waiting: Some(5), arrivals_total: Some(70), ..Sample::default() };
+        let shown = |what| {
+            let mut sample = truth.clone();
+            let is_true = distort(&from_100_to_200(what), 150.0, &mut sample);
+            (is_true, sample.waiting, sample.in_flight, sample.arrivals_total)
+        };
+        assert_eq!(shown(Wrong::Arrivals(9)), (true, Some(5), None, Some(9)));
+        assert_eq!(shown(Wrong::EmptyStore { other: true }), (false, Some(0), None, Some(0)));
+        assert_eq!(shown(Wrong::KubernetesUnseen), (true, Some(5), None, Some(70)));
+    }
+}
