@@ -68,7 +68,8 @@ pub(crate) struct Simulated {
 /// Where a file cannot be read or written, or is wrong, and where nobody has that name.
 pub(crate) fn run(args: &Args) -> anyhow::Result<Simulated> {
     let subject = Subject::read(args)?;
-    let runs: Vec<Run> = subject.seeds(args).map(|seed| subject.play(args, seed)).collect::<Result<_, _>>()?;
+    let runs: Vec<Run> =
+        subject.seeds(args).map(|seed| subject.play(args, seed)).collect::<Result<_, _>>()?;
     let broken = runs.iter().map(|run| run.broken.len()).sum();
     if let Some(path) = &args.json {
         let runs: Vec<_> = runs.iter().map(Run::json).collect();
@@ -76,7 +77,14 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Simulated> {
         fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
     }
     let to = args.to.unwrap_or(f64::INFINITY);
-    let report = Report { about: subject.about(args), bounds: subject.bounds(), runs, from: args.from, to, every: args.every };
+    let report = Report {
+        about: subject.about(args),
+        bounds: subject.bounds(),
+        runs,
+        from: args.from,
+        to,
+        every: args.every,
+    };
     Ok(Simulated { report, broken })
 }
 

@@ -17,7 +17,7 @@ pub use self::bounds::{Bound, Bounds, Measure};
 pub use self::fault::Fault;
 pub use self::setting::Setting;
 pub use self::watch::{Measures, Watch};
-pub use self::world::{Workers, Machines, Sight, WorldSpec};
+pub use self::world::{Machines, Sight, Workers, WorldSpec};
 
 /// One scenario.
 #[derive(Clone, Debug, PartialEq, Deserialize)]

@@ -5,7 +5,8 @@
 use std::{fs, path::Path, thread};
 
 use foresail::config::policy::PolicyConfig;
-use foresail::sim::scenario::{Bounds, Measure, Scenario};
+use foresail::sim::scenario::{Bounds, Fault, Measure, Scenario, WorldSpec};
+use foresail::sizing::Policy;
 
 fn scenarios() -> Vec<(String, Scenario)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios");
@@ -43,7 +44,7 @@ fn every_scenario_keeps_its_bounds_with_every_seed() {
         let policy = policy.unwrap_or_else(|error| panic!("{name}: policy.{error}")).policy().clone();
         let broken = |seed: u32| {
             let setting = scenario.setting(u64::from(seed));
-            let (_, measures) = setting.play(setting.foresail(policy.clone()));
+            let (_, measures) = setting.play(setting.foresail(policy.clone(), true));
             let broken = scenario.bounds.broken(|measure| measures.of(measure));
             broken.into_iter().map(move |what| format!("{name}, seed {seed}: {what}"))
         };
@@ -55,6 +56,107 @@ fn every_scenario_keeps_its_bounds_with_every_seed() {
         runs.into_iter().flat_map(|run| run.join().unwrap()).collect()
     });
     assert!(broken.is_empty(), "\n{}", broken.join("\n"));
+}
+
+#[test]
+fn every_fault_is_felt() {
+    for (name, mut scenario) in scenarios() {
+        let play = |scenario: &Scenario| {
+            let setting = scenario.setting(0);
+            setting.play(setting.foresail(Policy::default(), true)).0
+        };
+        let faults = std::mem::take(&mut scenario.world.faults);
+        if faults.is_empty() {
+            continue;
+        }
+        let without = play(&scenario);
+        for fault in faults {
+            // No decision reads the counters yet.
+            let is_felt = !matches!(fault, Fault::PoisonedCounters { .. });
+            scenario.world.faults = vec![fault];
+            assert_eq!(play(&scenario) != without, is_felt, "{name}: {fault:?}");
+        }
+    }
+}
+
+#[test]
+fn a_run_with_the_same_seed_is_the_same() {
+    let (_, scenario) = scenarios().into_iter().find(|(name, _)| name == "spot-storm").unwrap();
+    let play = |seed: u64| {
+        let setting = scenario.setting(seed);
+        setting.play(setting.foresail(Policy::default(), true))
+    };
+    assert_eq!(play(3), play(3));
+    assert_ne!(play(3).0, play(4).0);
+}
+
+#[test]
+fn three_quarters_of_the_nodes_go_in_a_storm() {
+    let (_, scenario) = scenarios().into_iter().find(|(name, _)| name == "spot-storm").unwrap();
+    let setting = scenario.setting(0);
+    let (mut there, mut reclaimed) = (0, 0);
+    let storm = setting.world.from + 6.0 * 3600.0;
+    setting.watch(setting.foresail(Policy::default(), true), |pool, _| {
+        if pool.now() < storm {
+            there = pool.nodes().count();
+        }
+        reclaimed = pool.node_summary().reclaimed;
+    });
+    let share = reclaimed as f64 / there as f64;
+    assert!((0.5..=1.0).contains(&share) && there > 5, "{reclaimed} of {there}");
+}
+
+#[test]
+fn no_node_comes_while_there_is_no_capacity() {
+    let (_, scenario) = scenarios().into_iter().find(|(name, _)| name == "no-capacity").unwrap();
+    let setting = scenario.setting(0);
+    let at = |hours: f64| setting.world.from + hours * 3600.0;
+    let mut launched = Vec::new();
+    setting.watch(setting.foresail(Policy::default(), true), |pool, _| {
+        launched.push((pool.now(), pool.node_summary().launched));
+    });
+    let by = |hours: f64| launched.iter().rfind(|(now, _)| *now < at(hours)).unwrap().1;
+    assert_eq!(by(3.0), by(5.0));
+    assert!(by(3.0) > 0 && by(6.0) > by(5.0));
+}
+
+#[test]
+fn what_is_wrong_with_a_world_is_said_with_its_path() {
+    let read = |text: &str| serde_saphyr::from_str::<WorldSpec>(text).unwrap_err().to_string();
+    for (text, message) in [
+        ("{ max_workers: 0 }", "world.max_workers: one at least is needed"),
+        ("{ max_worker: 3 }", "max_worker"),
+        ("{ source: { shows: [in_flight] } }", "world.source.shows: `waiting` is what every source shows"),
+        ("{ source: { max_run: soon } }", "world.source.max_run: \"soon\" is not a duration"),
+        (
+            "{ workers: { crashes_an_hour: -1 } }",
+            "world.workers.crashes_an_hour: -1 is not between 0 and 3600",
+        ),
+        (
+            "{ nodes: { launch: { cold: [2m, 1m] } } }",
+            "world.nodes.launch.cold: the first is more than the second",
+        ),
+        (
+            "{ nodes: { launch: { warm: [1s, 2s] } } }",
+            "world.nodes.launch: give warm and warm_share, or neither",
+        ),
+        (
+            "{ faults: [{ no_capacity: { at: 1h, for: 1h } }, { spot_reclaim: { at: 1h, for: 1m, share: 2, notice: 2m } }] }",
+            "world.faults[1].spot_reclaim.share: 2 is not between 0 and 1",
+        ),
+        ("{ faults: [{ restart: { at: 1h, for: 0 } }] }", "world.faults[0].restart.for: it must be above 0"),
+        (
+            "{ faults: [{ dropped_samples: { at: 1h, share: 1 } }] }",
+            "world.faults[0].dropped_samples: give at and for, or neither",
+        ),
+        (
+            "{ faults: [{ spot_reclaim: { at: 1, for: 1, share: 1, notice: 1 } }, { spot_reclaim: { at: 9, for: 1, share: 1, notice: 2 } }] }",
+            "world.faults: every spot_reclaim has the same notice",
+        ),
+    ] {
+        let error = read(text);
+        assert!(error.contains(message), "{text}: {error}");
+    }
 }
 
 #[test]

@@ -61,10 +61,8 @@ impl Report {
             let (least, most) = values().fold((f64::INFINITY, f64::NEG_INFINITY), |(least, most), value| {
                 (least.min(value), most.max(value))
             });
-            let value = |value: f64| match measure.is_time() {
-                true => shown(value),
-                false => format!("{}", (value * 1e4).round() / 1e4),
-            };
+            let number = |value: f64| ((value * 1e4).round() / 1e4).to_string();
+            let value = |value: f64| if measure.is_time() { shown(value) } else { number(value) };
             let was = match least.total_cmp(&most) {
                 std::cmp::Ordering::Less => format!("{} to {}", value(least), value(most)),
                 _ if least.is_finite() => value(least),
@@ -77,7 +75,11 @@ impl Report {
     }
 
     fn time_line(&self, f: &mut fmt::Formatter<'_>, run: &Run) -> fmt::Result {
-        writeln!(f, "{:>11} {:>8} {:>9} {:>8} {:>6} {:>6}", "time", "waiting", "in flight", "replicas", "ready", "nodes")?;
+        writeln!(
+            f,
+            "{:>11} {:>8} {:>9} {:>8} {:>6} {:>6}",
+            "time", "waiting", "in flight", "replicas", "ready", "nodes"
+        )?;
         for step in run.steps.some(self.from, self.to, self.every) {
             write!(
                 f,
@@ -123,7 +125,11 @@ fn shown(seconds: f64) -> String {
 
 /// Days and the time of day since the begin: `2d 07:30:15`.
 fn clock(seconds: f64) -> String {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 or more, and `as` saturates")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "0 or more, and `as` saturates"
+    )]
     let whole = seconds as u64;
     let (days, hours, minutes) = (whole / 86_400, whole / 3600 % 24, whole / 60 % 60);
     let time = format!("{hours:02}:{minutes:02}:{:02}", whole % 60);

@@ -109,23 +109,24 @@ impl Subject {
             Self::Scenario(_, scenario) => {
                 let setting = scenario.setting(seed);
                 ensure!(!setting.jobs.jobs().is_empty(), "seed {seed} draws no job");
-                let policy = match &args.policy {
-                    Some(path) => read_policy(path)?,
-                    None => PolicyConfig::from_keys(scenario.world.policy.clone())
-                        .map_err(|error| anyhow!("world.policy.{error}"))?
-                        .policy()
-                        .clone(),
-                };
+                let given = args.policy.as_deref().map(read_policy).transpose()?;
                 let mut steps = Steps::new(setting.world.from);
                 let mut see = |pool: &WorkerPool, autoscaler: &dyn Autoscaler| {
                     steps.see(pool, autoscaler.decision());
                 };
-                let (outcome, measures) = if is_foresail(&args.by) {
-                    let foresail = setting.foresail(policy);
+                let (outcome, measures) = if let Some(victims) = foresail(&args.by) {
+                    let policy = match given {
+                        Some(policy) => policy,
+                        None => PolicyConfig::from_keys(scenario.world.policy.clone())
+                            .map_err(|error| anyhow!("world.policy.{error}"))?
+                            .policy()
+                            .clone(),
+                    };
+                    let foresail = setting.foresail(policy, victims);
                     setting.watch(foresail, |pool, autoscaler| see(pool, autoscaler))
                 } else {
                     let stage = Stage::new(&setting.world, &setting.jobs);
-                    let other = contender(&args.by, None, scenario.world.max_workers)?.on(&stage);
+                    let other = contender(&args.by, given, scenario.world.max_workers)?.on(&stage);
                     setting.watch(other, |pool, autoscaler| see(pool, autoscaler))
                 };
                 let broken = scenario.bounds.broken(|measure| measures.of(measure));
@@ -152,16 +153,17 @@ impl Run {
     }
 }
 
-/// Whether it is Foresail as scenarios are played by it.
-fn is_foresail(by: &str) -> bool {
-    by.eq_ignore_ascii_case("Foresail, victims")
+/// Whether it is Foresail, and if so, whether it says who goes first.
+fn foresail(by: &str) -> Option<bool> {
+    let variants = [("Foresail", false), ("Foresail, victims", true)];
+    variants.into_iter().find(|(name, _)| by.eq_ignore_ascii_case(name)).map(|(_, victims)| victims)
 }
 
 /// The one of this name; Foresail with this policy.
 fn contender(by: &str, policy: Option<Policy>, max: u32) -> anyhow::Result<Contender> {
     if let Some(policy) = policy {
-        ensure!(by.to_lowercase().starts_with("foresail"), "--policy is Foresail's, and {by} has none");
-        return Ok(Contender::foresail(by, policy, is_foresail(by), max));
+        let victims = foresail(by).with_context(|| format!("--policy is Foresail's, and {by} has none"))?;
+        return Ok(Contender::foresail(by, policy, victims, max));
     }
     let mut all = Field::All.contenders(&[], max)?;
     let at = all.iter().position(|contender| contender.name.eq_ignore_ascii_case(by));
@@ -169,10 +171,14 @@ fn contender(by: &str, policy: Option<Policy>, max: u32) -> anyhow::Result<Conte
         let all = all.iter().filter(|contender| !contender.is_setting()).map(|contender| &*contender.name);
         all.collect::<Vec<_>>().join("; ")
     };
-    let at = at.with_context(|| format!("nobody is called {by:?}; there are {}; and the settings of KEDA that compare's tables show", names()))?;
+    let at = at.with_context(|| {
+        format!(
+            "nobody is called {by:?}; there are {}; and the settings of KEDA that compare's tables show",
+            names()
+        )
+    })?;
     Ok(all.swap_remove(at))
 }
-
 
 fn name_of(path: &Path) -> String {
     path.file_stem().unwrap_or_default().to_string_lossy().into_owned()

@@ -43,7 +43,8 @@ impl Steps {
         let last = self.all.last();
         let decided = target != last.and_then(|last| last.target);
         let (replicas, ready, nodes) = (pool.replicas(), pool.ready(), pool.nodes().count());
-        let same = last.is_some_and(|last| (last.replicas, last.ready, last.nodes) == (replicas, ready, nodes));
+        let same =
+            last.is_some_and(|last| (last.replicas, last.ready, last.nodes) == (replicas, ready, nodes));
         if same && !decided {
             return;
         }
@@ -64,7 +65,8 @@ impl Steps {
         &self.all
     }
 
-    /// Those from one time to another, the last one of every so many seconds; without a number, some fifty.
+    /// Those from one time to another, the last one of every so many seconds, with the most jobs that waited in
+    /// them; without a number, some fifty.
     pub(super) fn some(&self, from: f64, to: f64, every: Option<f64>) -> Vec<Step> {
         let within = self.all.iter().filter(|step| (from..to).contains(&step.at));
         let first = within.clone().next().map_or(0.0, |step| step.at);
@@ -76,7 +78,7 @@ impl Steps {
             match shown.last_mut() {
                 Some(before) if every > 0.0 && turn(before).total_cmp(&turn(step)).is_eq() => {
                     let why = step.why.clone().or(before.why.take());
-                    *before = Step { why, ..step.clone() };
+                    *before = Step { why, waiting: before.waiting.max(step.waiting), ..step.clone() };
                 }
                 _ => shown.push(step.clone()),
             }
@@ -94,7 +96,10 @@ fn round(seconds: f64) -> f64 {
     if seconds <= 0.0 {
         return 0.0;
     }
-    USUAL.into_iter().find(|&usual| usual >= seconds).unwrap_or_else(|| (seconds / 86_400.0).ceil() * 86_400.0)
+    USUAL
+        .into_iter()
+        .find(|&usual| usual >= seconds)
+        .unwrap_or_else(|| (seconds / 86_400.0).ceil() * 86_400.0)
 }
 
 #[cfg(test)]
@@ -116,13 +121,15 @@ mod tests {
 
     #[test]
     fn the_last_step_of_a_turn_stands_for_it_and_keeps_the_newest_reason() {
-        let all = vec![step(1.0, 1, Some("a")), step(2.0, 2, None), step(10.0, 3, None), step(31.0, 4, Some("b"))];
+        let all =
+            vec![step(1.0, 1, Some("a")), step(2.0, 2, None), step(10.0, 3, None), step(31.0, 4, Some("b"))];
         let steps = Steps { began: 0.0, all };
         let shown = |from, to, every| {
             let shown = steps.some(from, to, every);
             shown.into_iter().map(|step| (step.replicas, step.why.unwrap_or_default())).collect::<Vec<_>>()
         };
-        let text = |all: &[(usize, &str)]| all.iter().map(|&(n, why)| (n, why.to_owned())).collect::<Vec<_>>();
+        let text =
+            |all: &[(usize, &str)]| all.iter().map(|&(n, why)| (n, why.to_owned())).collect::<Vec<_>>();
         assert_eq!(shown(0.0, 100.0, Some(10.0)), text(&[(2, "a"), (3, ""), (4, "b")]));
         assert_eq!(shown(0.0, 100.0, Some(0.0)), text(&[(1, "a"), (2, ""), (3, ""), (4, "b")]));
         assert_eq!(shown(2.0, 31.0, None), text(&[(2, ""), (3, "")]));

@@ -156,8 +156,7 @@ impl TryFrom<BTreeMap<String, RawBound>> for Bounds {
                 return wrong(at, &format!("nothing is measured by that name; there are {all}"));
             };
             let number = |end: Option<Scalar>| {
-                let read =
-                    |end: Scalar| if measure.is_time() { end.seconds(&at) } else { end.number(&at) };
+                let read = |end: Scalar| if measure.is_time() { end.seconds(&at) } else { end.number(&at) };
                 end.map(read).transpose()
             };
             let bound = Bound { at_least: number(at_least)?, at_most: number(at_most)? };

@@ -59,8 +59,8 @@ impl Scenario {
 
 impl Setting {
     /// Foresail with a policy, which sees the source as the scenario says, in a ScaledObject as the documentation
-    /// recommends it.
-    pub fn foresail(&self, policy: Policy) -> ByKeda<Foresail> {
+    /// recommends it; `victims`: it says who goes first.
+    pub fn foresail(&self, policy: Policy, victims: bool) -> ByKeda<Foresail> {
         let Sight { in_flight, counters, max_run } = self.spec.source;
         let default = Sampling::default();
         let sampling = Sampling {
@@ -71,7 +71,9 @@ impl Setting {
             ..default
         };
         let limits = Limits { min: 0, max: self.spec.max_workers };
-        Foresail::new(policy, limits, sampling, self.world.from).with_victims().in_object(self.world.from)
+        let now = self.world.from;
+        let foresail = Foresail::new(policy, limits, sampling, now);
+        if victims { foresail.with_victims() } else { foresail }.in_object(now)
     }
 
     /// Plays it, and says what it came to.
@@ -108,7 +110,11 @@ impl WorldSpec {
         };
         let cpus = u64::from(cpus.get());
         let kind = NodeType {
-            allocatable: Resources { cpu: 1000 * cpus, memory: cpus * MEMORY_OF_A_CORE, gpus: u64::from(gpus) },
+            allocatable: Resources {
+                cpu: 1000 * cpus,
+                memory: cpus * MEMORY_OF_A_CORE,
+                gpus: u64::from(gpus),
+            },
             ..default.types[0].clone()
         };
         let register = match warm {

@@ -142,8 +142,7 @@ impl TryFrom<RawWorld> for WorldSpec {
 
     fn try_from(raw: RawWorld) -> Checked<Self> {
         let RawWorld { max_workers, policy, source, workers, nodes, faults } = raw;
-        let fault =
-            |(place, fault): (usize, RawFault)| fault.check(&format!("world.faults[{place}]"));
+        let fault = |(place, fault): (usize, RawFault)| fault.check(&format!("world.faults[{place}]"));
         let world = Self {
             max_workers: max_workers.unwrap_or(Self::default().max_workers),
             policy: policy.into_iter().map(|(key, value)| (key, value.text())).collect(),
