@@ -1,5 +1,7 @@
 //! The model of KEDA, the HPA, workers and job logs.
 
+#[path = "sim/agreement.rs"]
+mod agreement;
 #[path = "sim/autoscaler.rs"]
 mod autoscaler;
 #[path = "sim/autoscalers.rs"]
