@@ -6,6 +6,7 @@ mod load;
 mod memory;
 mod sample;
 mod simulate;
+mod speed;
 mod tick;
 
 mod logs;
@@ -48,6 +49,8 @@ enum Command {
     Memory(memory::Args),
     /// What Foresail would have done on real job logs, beside KEDA and others.
     Compare(compare::Args),
+    /// How fast the simulator is, beside a bare loop of events.
+    Speed(speed::Args),
     /// One run of a scenario, a log or a load shape, step by step, and whether its bounds hold.
     Simulate(simulate::Args),
     /// Job logs out of a Postgres, a Prometheus, a file or a load shape, as CSV.
@@ -68,6 +71,7 @@ fn main() -> anyhow::Result<()> {
         Command::Sample(args) => sample::run(&args)?.to_string(),
         Command::Tick(args) => tick::run(&args)?.to_string(),
         Command::Memory(args) => memory::run(&args)?.to_string(),
+        Command::Speed(args) => speed::run(&args)?.to_string(),
         // Simulated time is the same on every machine.
         Command::Compare(args) => return print(&compare::run(&args)?.to_string()),
         Command::Simulate(args) => {

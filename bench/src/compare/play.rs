@@ -44,6 +44,20 @@ pub(crate) struct Worlds {
     pub(crate) seed: u64,
 }
 
+impl Worlds {
+    /// The defaults, with nodes of these sizes and so many workers at most.
+    pub(crate) fn of_sizes(node_size: &[u32], max: u32) -> Self {
+        Self {
+            node_size: node_size.to_vec(),
+            node_start: vec![75.0],
+            median: vec![300.0],
+            placement: Spread::Spreading,
+            max,
+            seed: 1,
+        }
+    }
+}
+
 /// Where the scheduler puts pods.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Spread {
@@ -88,7 +102,12 @@ impl Case {
     }
 
     /// A log in each of the worlds; the first `warm_up` seconds are not counted.
-    pub(crate) fn of_log(name: &str, log: &JobLog, warm_up: f64, worlds: &Worlds) -> anyhow::Result<Vec<Self>> {
+    pub(crate) fn of_log(
+        name: &str,
+        log: &JobLog,
+        warm_up: f64,
+        worlds: &Worlds,
+    ) -> anyhow::Result<Vec<Self>> {
         let mut cases = Vec::new();
         for &median in &worlds.median {
             let jobs = logs::with_median(log, median)?;
