@@ -5,6 +5,7 @@
 //! an argument: `f64`, Unix seconds.
 //!
 //! - [`job_log`]: the jobs of a log, cut and scaled
+//! - [`field`]: fields of load and scenario files
 //! - [`load`]: jobs that are made up from a description
 //! - [`workers`]: workers that a `ReplicaSet` starts and removes, and the jobs that they run
 //! - [`replica_set`]: which pods go first when the replicas fall
@@ -24,6 +25,8 @@
 
 pub mod job_log;
 
+pub mod field;
+
 pub mod load;
 
 pub mod workers;
@@ -39,6 +42,8 @@ pub mod billing;
 mod chance;
 
 mod events;
+
+mod ticks;
 
 pub mod quantity;
 

@@ -3,6 +3,9 @@
 #![allow(clippy::float_cmp, reason = "where two runs must agree they agree exactly")]
 #![allow(clippy::unwrap_used, reason = "what cannot be unwrapped is a failed test")]
 
+#[path = "support/traces.rs"]
+mod traces;
+
 mod forecast {
     mod calendar;
     mod oracles;

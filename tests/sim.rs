@@ -1,5 +1,7 @@
 //! The model of KEDA, the HPA, workers and job logs.
 
+#[path = "sim/agreement.rs"]
+mod agreement;
 #[path = "sim/autoscaler.rs"]
 mod autoscaler;
 #[path = "sim/autoscalers.rs"]
@@ -28,6 +30,8 @@ mod scaled_job;
 mod scenario;
 #[path = "sim/timeline.rs"]
 mod timeline;
+#[path = "support/traces.rs"]
+mod traces;
 #[path = "sim/workers.rs"]
 mod workers;
 #[path = "sim/world.rs"]

@@ -1,7 +1,7 @@
 //! `foresail-bench compare`: what Foresail would have done on real job logs, beside what others would have.
 
 pub(crate) mod contender;
-mod field;
+pub(crate) mod field;
 pub(crate) mod judge;
 mod others;
 pub(crate) mod play;

@@ -6,6 +6,8 @@ mod load;
 mod memory;
 mod report;
 mod sample;
+mod simulate;
+mod speed;
 mod tick;
 mod tune;
 
@@ -58,6 +60,10 @@ enum Command {
     Merge(tune::merge::Args),
     /// The same as a page for everybody, with plots: one HTML file.
     Report(report::Args),
+    /// How fast the simulator is, beside a bare loop of events.
+    Speed(speed::Args),
+    /// One run of a scenario, a log or a load shape, step by step, and whether its bounds hold.
+    Simulate(simulate::Args),
     /// Job logs out of a Postgres, a Prometheus, a file or a load shape, as CSV.
     Import(import::Args),
     /// Runs `foresail` itself, with these arguments.
@@ -80,11 +86,17 @@ fn main() -> anyhow::Result<ExitCode> {
         Command::Sample(args) => sample::run(&args)?.to_string(),
         Command::Tick(args) => tick::run(&args)?.to_string(),
         Command::Memory(args) => memory::run(&args)?.to_string(),
+        Command::Speed(args) => speed::run(&args)?.to_string(),
         // Simulated time is the same on every machine.
         Command::Compare(args) => return print(&compare::run(&args)?.to_string()).map(done),
         Command::Tune(args) => return print(&tune::run(&args)?).map(done),
         Command::Merge(args) => return tune::merge::run(&args).map(done),
         Command::Report(args) => return print(&report::run(&args)?).map(done),
+        Command::Simulate(args) => {
+            let simulated = simulate::run(&args)?;
+            print(&simulated.to_string())?;
+            return simulated.check().map(done);
+        }
         Command::Import(args) => return import::run(&args).map(done),
         Command::Foresail(foresail) => return Ok(foresail.run()),
         Command::ServeForesail => return serve::foresail().map(done),

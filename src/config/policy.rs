@@ -161,6 +161,15 @@ impl PolicyConfig {
         Self::new(raw).map_err(|error| error.to_string())
     }
 
+    /// A policy of these keys, each with its value as text.
+    ///
+    /// # Errors
+    /// Names the key at fault.
+    pub fn from_keys(keys: BTreeMap<String, String>) -> Result<Self, PolicyError> {
+        let policy = policy(&keys)?;
+        Ok(Self { keys, policy, tenant_may: BTreeMap::new() })
+    }
+
     /// The policy where nobody overrides anything.
     pub fn policy(&self) -> &Policy {
         &self.policy

@@ -42,7 +42,7 @@ pub mod clairvoyant;
 
 pub mod demand;
 
-mod ticks;
+mod number;
 
 pub use by_keda::{ByKeda, Scaler};
 pub use clairvoyant::Clairvoyant;
@@ -59,6 +59,7 @@ pub use list_length::ListLength;
 pub use scaled_jobs::ScaledJobs;
 
 use super::workers::WorkerPool;
+use crate::sizing::Decision;
 
 /// Decides how many workers there are to be, whenever something happened or it asked to have a turn.
 pub trait Autoscaler {
@@ -73,6 +74,11 @@ pub trait Autoscaler {
     fn least(&self) -> u32 {
         0
     }
+
+    /// What Foresail decided last; `None` of all others, and while it has decided nothing.
+    fn decision(&self) -> Option<&Decision> {
+        None
+    }
 }
 
 impl<T: Autoscaler + ?Sized> Autoscaler for Box<T> {
@@ -86,5 +92,9 @@ impl<T: Autoscaler + ?Sized> Autoscaler for Box<T> {
 
     fn least(&self) -> u32 {
         (**self).least()
+    }
+
+    fn decision(&self) -> Option<&Decision> {
+        (**self).decision()
     }
 }

@@ -4,6 +4,8 @@
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 
+use super::field::Span;
+
 /// What a stream of random numbers is for.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Purpose {
@@ -15,6 +17,7 @@ pub(super) enum Purpose {
     ImagePull,
     Capacity,
     Reclaim,
+    Storm,
 }
 
 /// A stream of random numbers.
@@ -29,6 +32,11 @@ impl Chance {
     /// Whether an event of this probability happens.
     pub(super) fn happens(&mut self, probability: f64) -> bool {
         self.0.random::<f64>() < probability
+    }
+
+    /// An instant of a span, each as likely.
+    pub(super) fn within(&mut self, Span { from, to }: Span) -> f64 {
+        from + (to - from) * self.0.random::<f64>()
     }
 
     /// Seconds until the first event of a Poisson process of so many an hour; infinite at a rate of 0.

@@ -5,6 +5,8 @@
 //! behaviour: it may grow to the larger of twice its replicas and 4, not to the larger of twice and plus 4.
 
 mod behavior;
+#[cfg(test)]
+mod golden;
 
 use std::cmp::Ordering;
 

@@ -14,6 +14,7 @@ pub use spec::{Fallback, FallbackBehavior, Generation, MetricType, ScaledObjectS
 use super::hpa::{Hpa, HpaSpec, Target};
 use super::quantity::Milli;
 use super::round::{Kind, Reading, Round, Spec, Value, sum};
+use super::ticks::first_from;
 
 /// One ScaledObject, its HPA and the replicas of what they scale.
 #[derive(Clone, Debug)]
@@ -188,9 +189,8 @@ impl ScaledObject {
 
     /// Lets the polls pass that were due before `now`, as if each had found nothing to do.
     pub fn skip_polls(&mut self, now: f64) {
-        let missed = ((now - self.next_poll) / self.spec.polling_interval).ceil();
-        if self.built.is_some() && missed > 0.0 {
-            self.next_poll += missed * self.spec.polling_interval;
+        if self.built.is_some() {
+            self.next_poll = first_from(self.next_poll, self.spec.polling_interval, now);
         }
     }
 

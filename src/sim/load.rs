@@ -13,10 +13,10 @@ use std::num::{NonZeroU32, NonZeroU64};
 use rand::SeedableRng as _;
 use rand_pcg::Pcg64Mcg;
 
+use super::field::Span;
 use super::job_log::{Job, JobLog, JobLogBuilder, Pushed};
 
-pub(super) use self::raw::Scalar;
-pub use self::{raw::LoadError, run::RunLaw};
+pub use self::run::RunLaw;
 
 /// What is submitted over a span of time.
 #[derive(Clone, Debug, PartialEq, serde::Deserialize)]
@@ -28,7 +28,7 @@ pub struct Load {
     pub length: f64,
     /// What is summed up.
     pub parts: Vec<Part>,
-    /// Spans in which nobody submits anything, whatever the parts say.
+    /// Spans after the start in which nobody submits anything, whatever the parts say.
     pub silences: Vec<Span>,
 }
 
@@ -118,15 +118,6 @@ pub enum Shape {
     },
 }
 
-/// Seconds after the start of the load, the end excluded.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Span {
-    /// Its start.
-    pub from: f64,
-    /// Its end.
-    pub to: f64,
-}
-
 /// Instants that recur.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Times {
@@ -192,8 +183,7 @@ impl Load {
     }
 
     fn hears(&self, at: f64) -> bool {
-        (0.0..self.length).contains(&at)
-            && !self.silences.iter().any(|span| (span.from..span.to).contains(&at))
+        (0.0..self.length).contains(&at) && !self.silences.iter().any(|span| span.holds(at))
     }
 }
 

@@ -19,7 +19,7 @@ use std::fmt;
 pub use accounts::{NodeSeconds, NodeSummary};
 pub use spec::{
     Autoscaler, ClusterAutoscaler, Consolidation, Karpenter, NodePoolSpec, NodeType, Placement, Resources,
-    Shortage, Spot,
+    Shortage, Spot, Storm,
 };
 
 use self::accounts::{Accounts, Bill};
@@ -149,6 +149,7 @@ impl Nodes {
             accounts: Accounts::new(now),
             spec: spec.clone(),
         };
+        nodes.expect_storm(f64::NEG_INFINITY);
         if !nodes.spec.types.is_empty() {
             for _ in 0..nodes.spec.standing {
                 let id = nodes.claim(0);
@@ -169,6 +170,12 @@ impl Nodes {
     pub(super) fn happen(&mut self, now: f64, pending: u32) {
         if let Some(event) = self.events.due(now) {
             self.event(event, now);
+        } else if self.timers.storm <= now {
+            let begun = |storm: &Storm| (self.timers.storm..=now).contains(&storm.during.from);
+            for storm in self.storms().filter(begun).collect::<Vec<_>>() {
+                self.storm(storm);
+            }
+            self.expect_storm(now);
         } else if self.timers.provision <= now {
             self.timers.provision = f64::INFINITY;
             self.timers.batch_began = f64::INFINITY;
@@ -332,6 +339,16 @@ impl Nodes {
         let seconds = self.accounts.lifetime(launched, now);
         let billed = self.spec.billing.billed(seconds);
         Bill { seconds, billed, cost: billed / 3600.0 * self.spec.types[kind].price }
+    }
+
+    fn storms(&self) -> impl Iterator<Item = Storm> {
+        self.spec.spot.iter().flat_map(|spot| spot.storms.iter().copied())
+    }
+
+    /// Waits for the first storm after this instant.
+    fn expect_storm(&mut self, after: f64) {
+        let begins = self.storms().map(|storm| storm.during.from).filter(|&from| from > after);
+        self.timers.storm = begins.fold(f64::INFINITY, f64::min);
     }
 
     fn note_peak(&mut self) {

@@ -6,6 +6,7 @@
 use super::keda::{Generation, MetricType};
 use super::quantity::Milli;
 use super::round::{Kind, Reading, Round, Spec, sum};
+use super::ticks::first_from;
 
 /// One ScaledJob.
 #[derive(Clone, Debug)]
@@ -107,8 +108,7 @@ impl ScaledJob {
 
     /// Lets the polls pass that were due before `now`, as if each had created nothing.
     pub fn skip_polls(&mut self, now: f64) {
-        let missed = ((now - self.next_poll) / self.spec.polling_interval).ceil();
-        self.next_poll += missed.max(0.0) * self.spec.polling_interval;
+        self.next_poll = first_from(self.next_poll, self.spec.polling_interval, now);
     }
 
     /// Takes what a poll learned; `jobs` are those that exist now. Returns how many Jobs KEDA creates.

@@ -17,7 +17,7 @@ mod view;
 use std::collections::VecDeque;
 use std::fmt;
 
-pub use self::accounts::{Summary, WorkerSeconds};
+pub use self::accounts::{Counts, Summary, WorkerSeconds};
 pub use self::queue::Requeue;
 pub use self::spec::{PoolSpec, Removal};
 pub use self::view::PodView;
@@ -60,6 +60,10 @@ pub struct WorkerPool {
     crew: Crew,
     in_flight: usize,
     in_flight_draining: usize,
+    /// Jobs that were submitted, and what happened to workers and nodes.
+    happened: u64,
+    /// When somebody last read who is busy.
+    read: f64,
     /// In the order in which they asked for work; may hold some of workers that are gone or started again.
     asking: VecDeque<Ask>,
     slots: Slots,
@@ -110,6 +114,8 @@ struct Worker {
     /// Where its jobs stand in [`Slots`].
     row: u32,
     jobs: u32,
+    /// Since when it has had jobs without a pause.
+    busy_since: f64,
     restarts: u32,
     deletion_cost: i32,
     /// Whether it has not had a job yet.
@@ -166,6 +172,8 @@ impl WorkerPool {
             crew: Crew::default(),
             in_flight: 0,
             in_flight_draining: 0,
+            happened: 0,
+            read: f64::NEG_INFINITY,
             asking: VecDeque::new(),
             slots: Slots::new(spec.slots),
             completed: 0,
@@ -200,6 +208,7 @@ impl WorkerPool {
                 break;
             }
             self.pass(at);
+            self.happened += 1;
             if workers <= at {
                 if let Some(event) = self.events.due(at) {
                     self.happen(event);
@@ -259,6 +268,11 @@ impl WorkerPool {
         order.len()
     }
 
+    /// Somebody read the queue at this instant, and knows who was busy then.
+    pub const fn note_read(&mut self, at: f64) {
+        self.read = at;
+    }
+
     /// Forgets what was counted so far: seconds, counts and the waits of jobs that have been started. For a
     /// warm-up.
     pub fn begin_accounts(&mut self) {
@@ -287,6 +301,8 @@ impl WorkerPool {
         ranks.clear();
         ranks.extend(self.active.iter().map(|&id| (self.rank_of(id), id)));
         replica_set::choose(&mut ranks, going);
+        let known = self.active.iter().filter(|&&id| self.is_known_busy(id)).count();
+        self.accounts.count().busy_asked += known.saturating_sub(self.wanted);
         for &(_, id) in &ranks[..going] {
             let busy = self.workers[id as usize].jobs > 0;
             let counts = self.accounts.count();
@@ -297,6 +313,12 @@ impl WorkerPool {
         self.ranks = ranks;
         self.bind();
         self.hand_out();
+    }
+
+    /// Whether it was busy when the queue was last read, and has been since.
+    fn is_known_busy(&self, id: u32) -> bool {
+        let worker = &self.workers[id as usize];
+        worker.jobs > 0 && worker.busy_since < self.read
     }
 
     fn rank_of(&self, id: u32) -> Rank {

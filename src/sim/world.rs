@@ -54,6 +54,8 @@ pub struct Outcome {
     pub told_to_go: usize,
     /// Of those, the ones that had a job.
     pub told_to_go_busy: usize,
+    /// Workers known to be busy for whom fewer were wanted, whoever went.
+    pub busy_asked: usize,
     /// How often a job was lost and had to wait again.
     pub requeued: usize,
     /// How often the replicas turned from growing to shrinking or back.
@@ -208,20 +210,21 @@ impl<'a> Stage<'a> {
             day.jobs += 1;
             day.waited += wait;
         }
-        let summary = pool.summary();
+        let counts = pool.counts();
         Outcome {
             waits: Waits::of(waits, agreed_wait),
             slowdown: Slowdown::of(slowdowns.into_iter()),
-            workers: summary.worker_seconds,
-            nodes: summary.nodes,
-            launched: summary.launched,
-            told_to_go: summary.told_to_go,
-            told_to_go_busy: summary.told_to_go_busy,
-            requeued: summary.requeued,
-            reversals: summary.reversals,
-            peak: summary.peak_replicas,
+            workers: pool.worker_seconds(),
+            nodes: pool.node_summary(),
+            launched: counts.launched,
+            told_to_go: counts.told_to_go,
+            told_to_go_busy: counts.told_to_go_busy,
+            busy_asked: counts.busy_asked,
+            requeued: counts.requeued,
+            reversals: counts.reversals,
+            peak: counts.peak,
             elasticity: Elasticity::of(&self.demand, supply, counted_from, until),
-            unfinished: summary.waiting + summary.in_flight,
+            unfinished: pool.waiting() + pool.in_flight(),
             days,
         }
     }

@@ -1,14 +1,12 @@
 //! Arrivals of the public logs, forecast as a reference does and scored alike.
 //!
-//! `cargo test --release --test forecast public_logs -- --nocapture` prints the table. `FORESAIL_TRACES` names the
-//! folder of the logs; without it, `../shared/traces` beside the repository is looked at.
+//! `cargo test --release --test forecast public_logs -- --nocapture` prints the table.
 
-use std::{env, fs::File, path::PathBuf, thread, time::Instant};
+use std::{thread, time::Instant};
 
-use foresail::{
-    forecast::{Forecast, arrivals::Seen, horizons::Horizons},
-    sim::job_log::JobLog,
-};
+use foresail::forecast::{Forecast, arrivals::Seen, horizons::Horizons};
+
+use crate::traces;
 
 /// File, and days left out at its beginning (metacentrum is nearly empty for 15).
 const LOGS: [(&str, f64); 7] = [
@@ -28,21 +26,9 @@ const DAYS: usize = 100;
 /// Bins ahead: a node to come, and a slow one.
 const AHEAD: [usize; 2] = [3, 10];
 
-/// `None` where nobody has the logs; a folder that was named must be there.
-fn folder() -> Option<PathBuf> {
-    if let Some(named) = env::var_os("FORESAIL_TRACES") {
-        let named = PathBuf::from(named);
-        assert!(named.is_dir(), "FORESAIL_TRACES is no folder: {}", named.display());
-        return Some(named);
-    }
-    let beside = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/traces");
-    beside.is_dir().then_some(beside)
-}
-
 /// Submission and run time of the jobs that ran, seconds from the first submission and the days left out.
 fn jobs(name: &str, skip: f64) -> Option<Vec<(f64, f64)>> {
-    let file = File::open(folder()?.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
-    let log = JobLog::read(name, file).unwrap_or_else(|error| panic!("{name}: {error}"));
+    let log = traces::read(name)?;
     let ran = log.jobs().iter().filter(|job| job.run > 0.0);
     let mut jobs: Vec<(f64, f64)> = ran.map(|job| (job.submit, job.run)).collect();
     let first = jobs.first().expect("a log has jobs").0 + skip * 86_400.0;
@@ -175,7 +161,7 @@ fn seen_by_depth(jobs: &[(f64, f64)], every: u32) -> f64 {
 
 #[test]
 fn forecasts_are_no_worse_than_the_reference_on_any_public_log_and_calibrated() {
-    if folder().is_none() {
+    if traces::folder().is_none() {
         return;
     }
     println!(
@@ -215,7 +201,7 @@ fn forecasts_are_no_worse_than_the_reference_on_any_public_log_and_calibrated() 
 /// A queue of the densest log, read every second. The bound is far above what was measured: machines differ.
 #[test]
 fn a_step_takes_well_under_a_microsecond() {
-    if folder().is_none() || cfg!(debug_assertions) {
+    if traces::folder().is_none() || cfg!(debug_assertions) {
         return;
     }
     let jobs = jobs("surf-lisa-2022.csv.gz", 0.0).expect("the folder is there");

@@ -1,11 +1,9 @@
 //! Autoscalers beside each other on the bundled log.
 
-use foresail::sim::autoscaler::foresail::{Limits, Sampling, Sees};
-use foresail::sim::autoscaler::{ByKeda, Foresail};
+use foresail::sim::autoscaler::Foresail;
+use foresail::sim::autoscaler::foresail::{Fault, Limits, Sampling, Sees, Wrong};
 use foresail::sim::closed_loop::ClosedLoop;
-use foresail::sim::hpa::Behavior;
 use foresail::sim::job_log::JobLog;
-use foresail::sim::keda::{ScaledObject, ScaledObjectSpec};
 use foresail::sim::workers::{PoolSpec, Span, StartDelay, Summary, WorkerPool};
 use foresail::sizing::Policy;
 
@@ -17,15 +15,9 @@ fn run(log: &JobLog, adjust: impl FnOnce(Foresail) -> Foresail, sampling: Sampli
     let warm = Span { from: 2.0, to: 5.0 };
     let cold = Span { from: 40.0, to: 90.0 };
     let start = StartDelay::Mixture(vec![(3.0, warm), (1.0, cold)]);
-    let spec = ScaledObjectSpec {
-        max: MAX,
-        cooldown_period: 15.0,
-        behavior: Some(Behavior::foresail()),
-        ..ScaledObjectSpec::default()
-    };
     let limits = Limits { min: 0, max: MAX };
     let scaler = adjust(Foresail::new(Policy::default(), limits, sampling, MONDAY));
-    let autoscaler = ByKeda::new(ScaledObject::new(spec, MONDAY, 0), scaler);
+    let autoscaler = scaler.in_object(MONDAY);
     let pool = WorkerPool::new(log, &PoolSpec { start, ..PoolSpec::default() }, 1, MONDAY);
     ClosedLoop { pool, autoscaler }.run(MONDAY + 30.0 * DAY)
 }
@@ -63,7 +55,8 @@ fn what_cannot_be_seen_costs_but_loses_nothing() {
     let all = run(&log, |foresail| foresail, Sampling::default());
     let blind = Sees { in_flight: false, totals: false, pods: true };
     let depth_only = run(&log, |foresail| foresail, Sampling { sees: blind, ..Sampling::default() });
-    let shaky = Sampling { missed: 0.5, jitter: 0.9, ..Sampling::default() };
+    let faults = vec![Fault::always(Wrong::Dropped(0.5))];
+    let shaky = Sampling { faults, jitter: 0.9, ..Sampling::default() };
     let shaky = run(&log, |foresail| foresail, shaky);
     for summary in [&all, &depth_only, &shaky] {
         assert_eq!(summary.completed, log.jobs().len());

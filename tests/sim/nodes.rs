@@ -232,7 +232,7 @@ fn a_pool_at_its_limit_grows_no_further() {
 
 #[test]
 fn the_next_type_is_tried_where_one_cannot_be_had_and_the_first_again_later() {
-    let shortage = Shortage { chance: 1.0, retry_after: 180.0 };
+    let shortage = Shortage { chance: 1.0, retry_after: 180.0, ..Shortage::default() };
     let types = vec![node_for(4, 1.0), node_for(4, 2.0)];
     let launch = StartDelay::Fixed(2.0);
     let mut pool = idle_pool(NodePoolSpec { shortage, types, launch, ..pool_spec() });
@@ -263,7 +263,7 @@ fn a_claim_without_a_node_after_15_minutes_is_made_anew() {
 /// A worker on spot instances that are taken back, and when the first node took no more pods, when it was gone, and
 /// when the next one was asked for.
 fn reclaimed(jobs: &[(f64, f64)]) -> (WorkerPool, [f64; 3]) {
-    let spot = Some(Spot { reclaims_per_hour: 6.0, notice: 120.0 });
+    let spot = Some(Spot { reclaims_per_hour: 6.0, storms: Vec::new(), notice: 120.0 });
     let mut pool = pool_with(jobs, NodePoolSpec { spot, ..pool_spec() });
     pool.scale_to(1);
     let changed = changes(&mut pool, 20_000.0);

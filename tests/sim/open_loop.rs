@@ -9,7 +9,7 @@ use foresail::sim::nodes::{
     Autoscaler, Consolidation, Karpenter, NodePhase, NodePoolSpec, NodeType, Resources,
 };
 use foresail::sim::timeline::Event;
-use foresail::sim::workers::{PoolSpec, StartDelay, WorkerPool};
+use foresail::sim::workers::{PoolSpec, StartDelay, Summary, WorkerPool};
 
 use super::timeline::{Stages, Timeline, instant, job_stage, node_stage, pod_stage, timelines};
 
@@ -22,11 +22,32 @@ const BETWEEN_LOOKS: f64 = 10.5;
 
 /// What a run came to.
 #[derive(Debug)]
-struct Totals {
+pub(super) struct Totals {
     mean_wait: f64,
     p95_wait: f64,
     worker_seconds: f64,
     node_seconds: f64,
+}
+
+impl Totals {
+    pub(super) fn of(summary: &Summary) -> Self {
+        Self {
+            mean_wait: summary.wait_mean,
+            p95_wait: summary.wait_p95,
+            worker_seconds: summary.worker_seconds.total,
+            node_seconds: summary.nodes.seconds.total,
+        }
+    }
+
+    /// Each with its name, and the other one.
+    pub(super) fn beside(&self, other: &Self) -> [(&'static str, f64, f64); 4] {
+        [
+            ("mean wait", self.mean_wait, other.mean_wait),
+            ("95 % wait", self.p95_wait, other.p95_wait),
+            ("worker-seconds", self.worker_seconds, other.worker_seconds),
+            ("node-seconds", self.node_seconds, other.node_seconds),
+        ]
+    }
 }
 
 #[test]
@@ -37,14 +58,7 @@ fn recorded_runs_come_out_as_they_were() {
             let mut pool = pool(&timeline, seed);
             replay(&timeline, &mut pool);
             assert!(pool.is_done(), "{}: every job was done", timeline.name);
-            let summary = pool.summary();
-            let pairs = [
-                ("mean wait", summary.wait_mean, recorded.mean_wait),
-                ("95 % wait", summary.wait_p95, recorded.p95_wait),
-                ("worker-seconds", summary.worker_seconds.total, recorded.worker_seconds),
-                ("node-seconds", summary.nodes.seconds.total, recorded.node_seconds),
-            ];
-            for (what, simulated, recorded) in pairs {
+            for (what, simulated, recorded) in Totals::of(&pool.summary()).beside(&recorded) {
                 let off = simulated / recorded - 1.0;
                 assert!(
                     off.abs() < TOLERANCE,
@@ -83,7 +97,7 @@ fn nodes_come_and_go_when_they_did() {
     }
 }
 
-fn pool(timeline: &Timeline, seed: u64) -> WorkerPool {
+pub(super) fn pool(timeline: &Timeline, seed: u64) -> WorkerPool {
     let jobs = timeline.lines.iter().filter_map(|line| match line.event {
         Event::JobSubmitted { run, .. } => Some(Job::new(line.at, run)),
         _ => None,
@@ -170,7 +184,7 @@ fn until(at: f64, pool: &mut WorkerPool, seen: &mut Vec<(f64, NodePhase)>) {
     pool.advance(at);
 }
 
-fn recorded(timeline: &Timeline) -> Totals {
+pub(super) fn recorded(timeline: &Timeline) -> Totals {
     let jobs = timeline.stages(job_stage);
     let mut waits: Vec<f64> =
         jobs.values().map(|job| instant(job, "started") - instant(job, "submitted")).collect();

@@ -279,8 +279,12 @@ fn node_pools() -> impl Strategy<Value = NodePoolSpec> {
                 ]),
                 retry: StartDelay::Mixture(vec![(1.0, Span { from: 0.0, to: 8.0 })]),
                 image_pull: StartDelay::Mixture(vec![(1.0, Span { from: 0.0, to: 10.0 })]),
-                shortage: Shortage { chance, retry_after: 30.0 },
-                spot: reclaims.map(|reclaims_per_hour| Spot { reclaims_per_hour, notice: 20.0 }),
+                shortage: Shortage { chance, retry_after: 30.0, ..Shortage::default() },
+                spot: reclaims.map(|reclaims_per_hour| Spot {
+                    reclaims_per_hour,
+                    storms: Vec::new(),
+                    notice: 20.0,
+                }),
                 do_not_disrupt,
                 ..NodePoolSpec::default()
             }

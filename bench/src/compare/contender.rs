@@ -2,11 +2,9 @@
 
 use foresail::sim::{
     autoscaler::{
-        Autoscaler, ByKeda, Foresail,
+        Autoscaler, Foresail,
         foresail::{Limits, Sampling},
     },
-    hpa::Behavior,
-    keda::{ScaledObject, ScaledObjectSpec},
     world::Stage,
 };
 use foresail::sizing::Policy;
@@ -47,6 +45,11 @@ impl Contender {
         Self { name: name.into(), role, build: Box::new(move |stage| Box::new(build(stage))) }
     }
 
+    /// Whether it is one of the many settings of KEDA.
+    pub(crate) fn is_setting(&self) -> bool {
+        self.role == Role::KedaSetting
+    }
+
     /// A fresh one of it, for one run.
     pub(crate) fn on(&self, stage: &Stage<'_>) -> Box<dyn Autoscaler> {
         (self.build)(stage)
@@ -56,16 +59,8 @@ impl Contender {
     pub(crate) fn foresail(name: impl Into<String>, policy: Policy, victims: bool, max: u32) -> Self {
         Self::new(name, Role::Foresail, move |stage| {
             let now = stage.world().from;
-            let spec = ScaledObjectSpec {
-                max,
-                cooldown_period: 15.0,
-                behavior: Some(Behavior::foresail()),
-                ..ScaledObjectSpec::default()
-            };
-            let limits = Limits { min: spec.min, max };
-            let scaler = Foresail::new(policy.clone(), limits, Sampling::default(), now);
-            let scaler = if victims { scaler.with_victims() } else { scaler };
-            ByKeda::new(ScaledObject::new(spec, now, 0), scaler)
+            let scaler = Foresail::new(policy.clone(), Limits { min: 0, max }, Sampling::default(), now);
+            if victims { scaler.with_victims() } else { scaler }.in_object(now)
         })
     }
 }

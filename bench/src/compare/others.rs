@@ -2,10 +2,11 @@
 
 use foresail::sim::{
     autoscaler::{
-        ByKeda, Clairvoyant, Dask, Demand, Fixed, IdleTimeout, Kedastral, Kpa, ScaledJobs,
-        clairvoyant::ClairvoyantSpec, dask::DaskSpec, idle_timeout::IdleTimeoutSpec,
+        ByKeda, Clairvoyant, Cron, Dask, Demand, Fixed, IdleTimeout, Kedastral, Kpa, ListLength, ScaledJobs,
+        clairvoyant::ClairvoyantSpec, cron::Window, dask::DaskSpec, idle_timeout::IdleTimeoutSpec,
         kedastral::KedastralSpec, kpa::KpaSpec,
     },
+    job_log::{Job, JobLog},
     keda::{ScaledObject, ScaledObjectSpec},
     scaled_job::Strategy,
     start_delay::StartDelay,
@@ -48,9 +49,23 @@ pub(crate) fn rules(max: u32) -> Vec<Contender> {
             let scaler = Kedastral::new(KedastralSpec { max, ..KedastralSpec::default() }, now);
             ByKeda::new(ScaledObject::new(spec, now, 0), scaler)
         }),
+        Contender::new("KEDA depth/1 and an expert's cron", Role::Other, move |stage| {
+            let now = stage.world().from;
+            let windows = Window::of_expert(&Demand::of(&warm_up(stage)), 0.0);
+            let spec = ScaledObjectSpec { max, ..ScaledObjectSpec::default() };
+            let scaler = Cron::new(ListLength::waiting(1.0), windows, 0.0, now);
+            ByKeda::new(ScaledObject::new(spec, now, 0), scaler)
+        }),
         fixed("always the mean", Fixed::mean),
         fixed("always the peak", Fixed::peak),
     ]
+}
+
+/// What was to be seen of the jobs before the counted time: of one that still ran then, what had run.
+fn warm_up(stage: &Stage<'_>) -> JobLog {
+    let until = stage.world().counted_from;
+    let seen = stage.log().jobs().iter().filter(|job| job.submit < until);
+    JobLog::new(seen.map(|job| Job { run: job.run.min(until - job.submit), ..*job }).collect())
 }
 
 /// Plans made with the log in hand, for two prices of a second of waiting.

@@ -40,6 +40,20 @@ pub(crate) struct Worlds {
     pub(crate) seed: u64,
 }
 
+impl Worlds {
+    /// The defaults, with nodes of these sizes and so many workers at most.
+    pub(crate) fn of_sizes(node_size: &[u32], max: u32) -> Self {
+        Self {
+            node_size: node_size.to_vec(),
+            node_start: vec![75.0],
+            median: vec![300.0],
+            placement: Spread::Spreading,
+            max,
+            seed: 1,
+        }
+    }
+}
+
 /// Where the scheduler puts pods.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Spread {
@@ -117,7 +131,7 @@ pub(crate) struct Case {
     pub(crate) log: String,
     /// The world, in few words.
     pub(crate) label: String,
-    jobs: JobLog,
+    pub(crate) jobs: JobLog,
     pub(crate) world: World,
 }
 
@@ -141,11 +155,23 @@ impl Case {
         for file in files {
             let (name, log) = logs::read_to_play(file, cuts)?;
             let log = if days == 0 { log } else { logs::busiest(&log, days) };
-            for Setting { label, pool, median } in worlds.all() {
-                let jobs = logs::with_median(&log, median)?;
-                let world = World::around(&jobs, pool, f64::from(warm_up) * DAY, worlds.seed);
-                cases.push(Self { log: name.clone(), label, jobs, world });
-            }
+            cases.extend(Self::of_log(&name, &log, f64::from(warm_up) * DAY, worlds)?);
+        }
+        Ok(cases)
+    }
+
+    /// A log in each of the worlds; the first `warm_up` seconds are not counted.
+    pub(crate) fn of_log(
+        name: &str,
+        log: &JobLog,
+        warm_up: f64,
+        worlds: &Worlds,
+    ) -> anyhow::Result<Vec<Self>> {
+        let mut cases = Vec::new();
+        for Setting { label, pool, median } in worlds.all() {
+            let jobs = logs::with_median(log, median)?;
+            let world = World::around(&jobs, pool, warm_up, worlds.seed);
+            cases.push(Self { log: name.to_owned(), label, jobs, world });
         }
         Ok(cases)
     }

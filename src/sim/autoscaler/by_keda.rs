@@ -2,6 +2,7 @@
 
 use super::Autoscaler;
 use crate::sim::{keda::ScaledObject, workers::WorkerPool};
+use crate::sizing::Decision;
 
 /// A scaler with one metric, whose target for one replica never changes.
 pub trait Scaler {
@@ -26,6 +27,11 @@ pub trait Scaler {
 
     /// Whether it would say 0 and inactive to every visit until something happens in the pool.
     fn is_silent(&self, pool: &WorkerPool) -> bool;
+
+    /// What Foresail decided last; `None` of all others, and while it has decided nothing.
+    fn decision(&self) -> Option<&Decision> {
+        None
+    }
 }
 
 /// A ScaledObject, and the scaler that its trigger names.
@@ -76,6 +82,10 @@ impl<S: Scaler> Autoscaler for ByKeda<S> {
     fn least(&self) -> u32 {
         let spec = self.object.spec();
         spec.idle.unwrap_or(spec.min)
+    }
+
+    fn decision(&self) -> Option<&Decision> {
+        self.scaler.decision()
     }
 }
 

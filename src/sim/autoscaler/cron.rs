@@ -9,6 +9,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::number::{place, rounded};
 use super::{Demand, ListLength, Scaler};
 use crate::sim::workers::WorkerPool;
 
@@ -189,18 +190,4 @@ impl Hours {
 
 fn minutes(hour: usize) -> u32 {
     u32::try_from(hour * 60).unwrap_or(0)
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "0 or more and below a small limit"
-)]
-fn place(value: f64, limit: usize) -> usize {
-    (value as usize).min(limit - 1)
-}
-
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0..=i32::MAX first")]
-fn rounded(workers: f64) -> u32 {
-    workers.round().clamp(0.0, f64::from(i32::MAX)) as u32
 }

@@ -13,7 +13,7 @@
 use std::collections::VecDeque;
 
 use super::Autoscaler;
-use super::ticks::Ticks;
+use crate::sim::ticks::Ticks;
 use crate::sim::workers::WorkerPool;
 
 /// What an adaptive deployment is told.

@@ -1,15 +1,22 @@
 //! Foresail's own core as a scaler: what it reads of the queue goes into `series`, and `sizing` decides.
 
+mod faults;
+
+pub use faults::{Fault, Wrong};
+
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 
-use super::Scaler;
+use super::{ByKeda, Scaler};
 use crate::forecast::{
     horizons::Horizons,
     lead::Start,
     learner::{Counts, Learner},
 };
 use crate::series::{QueueIndex, QueueRules, Sample, Series};
+use crate::sim::hpa::Behavior;
+use crate::sim::keda::{ScaledObject, ScaledObjectSpec};
+use crate::sim::ticks::first_from;
 use crate::sim::workers::WorkerPool;
 use crate::sizing::{self, Decision, Policy, RefState, Workload};
 
@@ -31,6 +38,7 @@ pub struct Foresail {
     state: RefState,
     rng: Pcg64Mcg,
     next_sample: f64,
+    last_reads: LastReads,
     decision: Option<Decision>,
     /// What the pool looked like at the last sample.
     seen: Option<Looks>,
@@ -47,6 +55,15 @@ const QUIET_LOOK: f64 = 15.0;
 /// Longest step of a forecast, seconds.
 const LONGEST_STEP: f64 = 120.0;
 
+/// What the last reads came to.
+#[derive(Clone, Copy, Debug, Default)]
+struct LastReads {
+    /// How many in a row failed.
+    failed: u32,
+    /// Whether another store answered the last one than usual.
+    of_other_store: bool,
+}
+
 /// How the queue is read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sampling {
@@ -54,15 +71,20 @@ pub struct Sampling {
     pub every: f64,
     /// Each is late by up to so many seconds, at random; less than [`every`](Self::every).
     pub jitter: f64,
-    /// Share of the samples that fail.
-    pub missed: f64,
+    /// What goes wrong with it.
+    pub faults: Vec<Fault>,
     /// What the layout can tell.
     pub sees: Sees,
     /// As a layout and its source have them.
     pub rules: QueueRules,
-    /// Seed of jitter and misses.
+    /// Seconds for which no target falls after another store has answered.
+    pub distrust: f64,
+    /// Seed of jitter and failures.
     pub seed: u64,
 }
+
+/// Seconds between two tries of a store that is down, at most.
+const LONGEST_BACK_OFF: f64 = 10.0;
 
 /// What can be seen of a queue and of its workers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,9 +126,10 @@ impl Default for Sampling {
         Self {
             every: 1.0,
             jitter: 0.0,
-            missed: 0.0,
+            faults: Vec::new(),
             sees: Sees { in_flight: true, totals: true, pods: true },
             rules: QueueRules { max_run: 300.0, stale_after: 120.0 },
+            distrust: 120.0,
             seed: 0,
         }
     }
@@ -128,6 +151,7 @@ impl Foresail {
             rng: Pcg64Mcg::seed_from_u64(sampling.seed),
             sampling,
             next_sample: now,
+            last_reads: LastReads::default(),
             decision: None,
             seen: None,
             steady: false,
@@ -149,18 +173,28 @@ impl Foresail {
         Self { ranks: true, ..self }
     }
 
-    /// The last decision; `None` while it has none.
-    pub const fn decision(&self) -> Option<&Decision> {
-        self.decision.as_ref()
+    /// In a ScaledObject as the documentation recommends it, which is created at `now`.
+    pub fn in_object(self, now: f64) -> ByKeda<Self> {
+        let Limits { min, max } = self.limits;
+        let spec = ScaledObjectSpec {
+            min,
+            max,
+            cooldown_period: 15.0,
+            behavior: Some(Behavior::foresail()),
+            ..ScaledObjectSpec::default()
+        };
+        ByKeda::new(ScaledObject::new(spec, now, 0), self)
     }
 
-    fn sample(&mut self, now: f64, pool: &WorkerPool) {
+    fn sample(&mut self, now: f64, pool: &mut WorkerPool) {
         let looks = Looks::of(pool);
-        if self.sampling.missed > 0.0 && self.rng.random::<f64>() < self.sampling.missed {
+        if faults::read_fails(&self.sampling.faults, now, &mut self.rng) {
+            self.last_reads.failed += 1;
             self.series.fail(self.queue);
             self.learner.miss();
         } else {
-            self.take_in(now, looks);
+            self.last_reads.failed = 0;
+            self.take_in(now, looks, pool);
         }
         self.seen = Some(looks);
         for start in &pool.starts()[self.starts..] {
@@ -171,9 +205,9 @@ impl Foresail {
         self.decide(now, looks);
     }
 
-    fn take_in(&mut self, now: f64, looks: Looks) {
+    fn take_in(&mut self, now: f64, looks: Looks, pool: &mut WorkerPool) {
         let Sees { in_flight, totals, .. } = self.sampling.sees;
-        let sample = Sample {
+        let mut sample = Sample {
             waiting: Some(looks.waiting as u64),
             in_flight: in_flight.then_some(looks.in_flight as u64),
             arrivals_total: totals.then_some(looks.arrived as u64),
@@ -181,34 +215,73 @@ impl Foresail {
             seen: true,
             ..Sample::default()
         };
-        self.series.intake(self.queue, now, &sample, looks.draining as u64);
-        if self.series.view(self.queue, now).is_ok_and(|view| view.no_fall.is_none()) {
-            let counts = Counts {
-                waiting: looks.waiting as u64,
-                in_flight: in_flight.then_some(looks.in_flight as u64),
-                arrivals: self.series.arrivals(self.queue),
-                completions: self.series.completions(self.queue),
-            };
-            self.learner.learn(now, counts, 0);
-        } else {
-            self.learner.miss();
+        if faults::distort(&self.sampling.faults, now, &mut sample) && in_flight {
+            pool.note_read(now);
+        }
+        let other = faults::other_store(&self.sampling.faults, now);
+        if std::mem::replace(&mut self.last_reads.of_other_store, other) != other {
+            self.series.distrust(self.queue, now + self.sampling.distrust);
+        }
+        let draining = if self.sees_pods(now) { looks.draining as u64 } else { 0 };
+        self.series.intake(self.queue, now, &sample, draining.min(sample.in_flight.unwrap_or(u64::MAX)));
+        let believed = self.series.view(self.queue, now).is_ok_and(|view| view.no_fall.is_none());
+        match sample.waiting {
+            Some(waiting) if believed => {
+                let counts = Counts {
+                    waiting,
+                    in_flight: sample.in_flight,
+                    arrivals: self.series.arrivals(self.queue),
+                    completions: self.series.completions(self.queue),
+                };
+                self.learner.learn(now, counts, 0);
+            }
+            _ => self.learner.miss(),
         }
     }
 
     fn decide(&mut self, now: f64, looks: Looks) {
         let was_active = self.decision.as_ref().is_some_and(Decision::active);
-        let workload =
-            if self.sampling.sees.pods { looks.workload(self.limits) } else { Workload::default() };
+        let workload = if self.sees_pods(now) { looks.workload(self.limits) } else { Workload::default() };
         let view = self.series.view(self.queue, now);
         let (forecast, state) = (self.learner.forecast(), &mut self.state);
         self.decision = sizing::decide(now, view, forecast, workload, &self.policy, None, state).ok();
         self.activated |= !was_active && self.decision.as_ref().is_some_and(Decision::active);
-        self.steady = self.decision.is_some() && view.is_ok_and(|view| view.is_steady());
+        let regular = self.sampling.jitter <= 0.0 && !faults::any(&self.sampling.faults, now);
+        self.steady = regular && self.decision.is_some() && view.is_ok_and(|view| view.is_steady());
+    }
+
+    fn sees_pods(&self, now: f64) -> bool {
+        self.sampling.sees.pods && !faults::kubernetes_unseen(&self.sampling.faults, now)
+    }
+
+    /// Seconds until the next sample.
+    fn pause(&mut self) -> f64 {
+        let Sampling { every, jitter, .. } = self.sampling;
+        if self.last_reads.failed == 0 {
+            return (every + jitter * self.rng.random::<f64>()).max(f64::EPSILON);
+        }
+        let doubled = every * f64::from(self.last_reads.failed.min(16)).exp2();
+        doubled.min(LONGEST_BACK_OFF.max(every)) * self.rng.random_range(0.5..=1.0)
+    }
+
+    /// Knows nothing any more, and looks again at `now`.
+    fn begin_anew(&mut self, now: f64) {
+        let mut series = Series::default();
+        self.queue = series.add(self.sampling.rules);
+        self.series = series;
+        self.learner = Learner::new(Horizons::default());
+        self.state = RefState::default();
+        self.last_reads = LastReads::default();
+        self.decision = None;
+        self.seen = None;
+        self.steady = false;
+        self.activated = false;
+        self.next_sample = now;
     }
 
     /// Sees and decides the same once more, at the last instant before `now` that was skipped, and a few times on the
     /// way there: a forecast learns nothing of recurring bursts from longer steps.
-    fn catch_up(&mut self, now: f64) {
+    fn catch_up(&mut self, now: f64, pool: &mut WorkerPool) {
         let Some(looks) = self.seen else { return };
         let stride = (LONGEST_STEP / self.sampling.every).floor().max(1.0);
         loop {
@@ -218,7 +291,7 @@ impl Foresail {
             }
             let at = self.next_sample + skipped.min(stride) * self.sampling.every;
             self.next_sample = at + self.sampling.every;
-            self.take_in(at, looks);
+            self.take_in(at, looks, pool);
             self.decide(at, looks);
         }
     }
@@ -232,8 +305,7 @@ impl Foresail {
     /// Whether the samples to come show nothing new: they are taken together when the next one does, or when
     /// somebody asks.
     fn sleeps(&self, pool: &WorkerPool) -> bool {
-        let regular = self.sampling.missed <= 0.0 && self.sampling.jitter <= 0.0;
-        self.skips && regular && self.steady && self.seen == Some(Looks::of(pool))
+        self.skips && self.steady && self.seen == Some(Looks::of(pool))
     }
 }
 
@@ -247,8 +319,11 @@ impl Scaler for Foresail {
     }
 
     fn next_look(&self, pool: &WorkerPool) -> f64 {
+        let fault = faults::next(&self.sampling.faults, pool.now());
         if !self.sleeps(pool) {
             self.next_sample
+        } else if fault.is_finite() {
+            first_from(self.next_sample, self.sampling.every, fault)
         } else if self.decision.as_ref().is_some_and(Decision::active) {
             // KEDA and the HPA ask often enough.
             f64::INFINITY
@@ -258,13 +333,18 @@ impl Scaler for Foresail {
     }
 
     fn look(&mut self, now: f64, pool: &mut WorkerPool) {
-        self.catch_up(now);
-        if self.next_sample <= now {
-            let jitter = self.sampling.jitter * self.rng.random::<f64>();
-            self.next_sample = now + (self.sampling.every + jitter).max(f64::EPSILON);
-            self.sample(now, pool);
+        if let Some(until) = faults::down_until(&self.sampling.faults, now) {
+            self.begin_anew(until);
+            return;
         }
+        self.catch_up(now, pool);
+        if self.next_sample > now {
+            return;
+        }
+        self.sample(now, pool);
+        self.next_sample = now + self.pause();
         if self.ranks
+            && self.sees_pods(now)
             && let Some(decision) = &mut self.decision
             && let going = pool.replicas().saturating_sub(decision.target as usize)
             && going > 0
@@ -280,6 +360,10 @@ impl Scaler for Foresail {
 
     fn is_silent(&self, pool: &WorkerPool) -> bool {
         self.decision.as_ref().is_some_and(|decision| !decision.active()) && self.sleeps(pool)
+    }
+
+    fn decision(&self) -> Option<&Decision> {
+        self.decision.as_ref()
     }
 }
 

@@ -14,7 +14,7 @@
 use std::collections::VecDeque;
 
 use super::Autoscaler;
-use super::ticks::Ticks;
+use crate::sim::ticks::Ticks;
 use crate::sim::workers::WorkerPool;
 
 /// When workers come and go.

@@ -10,7 +10,8 @@
 //! nothing.
 
 use super::Scaler;
-use super::ticks::Ticks;
+use super::number::place;
+use crate::sim::ticks::Ticks;
 use crate::sim::workers::WorkerPool;
 
 /// The flags of Kedastral's forecaster, and what its query counts.
@@ -276,13 +277,4 @@ fn hour_of_day(at: f64) -> usize {
 /// 0 to 59.
 fn minute_of_hour(at: f64) -> usize {
     place(at.rem_euclid(3600.0) / 60.0, 60)
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "0 or more and below a small limit"
-)]
-fn place(value: f64, limit: usize) -> usize {
-    (value as usize).min(limit - 1)
 }

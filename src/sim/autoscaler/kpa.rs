@@ -9,7 +9,7 @@
 //! has been wanted for the grace period, and until then keeps one worker.
 
 use super::Autoscaler;
-use super::ticks::Ticks;
+use crate::sim::ticks::Ticks;
 use crate::sim::workers::WorkerPool;
 
 /// What `config-autoscaler` and annotations say.

@@ -4,8 +4,8 @@ use std::num::{NonZeroU32, NonZeroU64};
 
 use serde::Deserialize;
 
-use super::{Load, Needs, Part, RunLaw, Shape, Span, Times, Work, run::LONGEST};
-use crate::sim::job_log::{duration, time};
+use super::{Load, Needs, Part, RunLaw, Shape, Times, Work, run::LONGEST};
+use crate::sim::field::{Checked, FieldError, Scalar, Span, count, seconds_or, within, wrong};
 
 /// Monday 2024-01-01, Unix seconds: where a load begins that does not say.
 const A_MONDAY: f64 = 1_704_067_200.0;
@@ -16,32 +16,12 @@ const HOUR: f64 = 3600.0;
 /// Jobs that a load may have, by expectation: more is a slip of the pen, and would fill the memory.
 const MOST_JOBS: f64 = 10e6;
 
-/// What is wrong with a load: where, and what should stand there.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{path}: {what}")]
-pub struct LoadError {
-    /// Path of the field, as in `parts[2].poisson.rate`.
-    pub path: String,
-    /// What is wrong with it.
-    pub what: String,
-}
-
-type Checked<T> = Result<T, LoadError>;
-
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawLoad {
     start: Option<Scalar>,
     length: Scalar,
     parts: Vec<RawPart>,
-}
-
-/// A number, or text that says one.
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-pub(in crate::sim) enum Scalar {
-    Number(f64),
-    Text(String),
 }
 
 #[derive(Debug, Deserialize)]
@@ -163,7 +143,7 @@ struct RawJob {
 }
 
 impl TryFrom<RawLoad> for Load {
-    type Error = LoadError;
+    type Error = FieldError;
 
     fn try_from(RawLoad { start, length, parts }: RawLoad) -> Checked<Self> {
         let start = match start {
@@ -184,7 +164,7 @@ impl TryFrom<RawLoad> for Load {
             }
             if expected > MOST_JOBS {
                 let what = format!("so far that makes {expected:.0} jobs; a load has at most {MOST_JOBS:.0}");
-                return Err(LoadError { path: at, what });
+                return Err(FieldError { path: at, what });
             }
         }
         Ok(load)
@@ -252,7 +232,7 @@ impl RawPart {
             Self::OneLongJob(OneLongJob { at: instant, run, job }) => {
                 let at = format!("{at}.one_long_job");
                 let shape = Shape::One { at: instant.seconds(&format!("{at}.at"))? };
-                let law = RunLaw::Fixed(run.run_time(&format!("{at}.run"))?);
+                let law = RunLaw::Fixed(run_time(&format!("{at}.run"), &run)?);
                 (Work::Jobs(shape, law), job, at)
             }
             Self::Pipeline(Pipeline { at: first, every, jitter, stages, job }) => {
@@ -279,12 +259,12 @@ impl RawRun {
     fn check(self, at: &str) -> Checked<RunLaw> {
         let at = format!("{at}.run");
         Ok(match self {
-            Self::Fixed(seconds) => RunLaw::Fixed(seconds.run_time(&format!("{at}.fixed"))?),
+            Self::Fixed(seconds) => RunLaw::Fixed(run_time(&format!("{at}.fixed"), &seconds)?),
             Self::Exponential { mean } => {
-                RunLaw::Exponential { mean: mean.run_time(&format!("{at}.exponential.mean"))? }
+                RunLaw::Exponential { mean: run_time(&format!("{at}.exponential.mean"), &mean)? }
             }
             Self::Lognormal { median, sigma } => RunLaw::LogNormal {
-                median: median.run_time(&format!("{at}.lognormal.median"))?,
+                median: run_time(&format!("{at}.lognormal.median"), &median)?,
                 sigma: within(&format!("{at}.lognormal.sigma"), sigma, 0.0, 5.0)?,
             },
             Self::Empirical(values) if values.is_empty() => {
@@ -292,46 +272,18 @@ impl RawRun {
             }
             Self::Empirical(values) => {
                 let value =
-                    |(place, value): (usize, &Scalar)| value.run_time(&format!("{at}.empirical[{place}]"));
+                    |(place, value): (usize, &Scalar)| run_time(&format!("{at}.empirical[{place}]"), value);
                 RunLaw::Empirical(values.iter().enumerate().map(value).collect::<Checked<_>>()?)
             }
         })
     }
 }
 
-impl Scalar {
-    pub(in crate::sim) fn text(&self) -> String {
-        match self {
-            Self::Number(number) => number.to_string(),
-            Self::Text(text) => text.trim().to_owned(),
-        }
-    }
-
-    fn seconds(&self, at: &str) -> Checked<f64> {
-        let text = self.text();
-        let what =
-            || format!("{text:?} is not a duration: write seconds (90) or units (90s, 2m, 1h 30m, 7d)");
-        duration(&text).ok_or_else(|| LoadError { path: at.to_owned(), what: what() })
-    }
-
-    fn above_zero(&self, at: &str) -> Checked<f64> {
-        match self.seconds(at)? {
-            seconds if seconds > 0.0 => Ok(seconds),
-            _ => wrong(at.to_owned(), "it must be above 0"),
-        }
-    }
-
-    fn run_time(&self, at: &str) -> Checked<f64> {
-        match self.seconds(at)? {
-            seconds if seconds <= LONGEST => Ok(seconds),
-            _ => wrong(at.to_owned(), "a run time is ten years at most"),
-        }
-    }
-
-    fn time(&self, at: &str) -> Checked<f64> {
-        let text = self.text();
-        let what = || format!("{text:?} is not a time: write a date (2024-01-01T08:00:00Z) or Unix seconds");
-        time(&text).ok_or_else(|| LoadError { path: at.to_owned(), what: what() })
+/// A run time, seconds.
+fn run_time(at: &str, run: &Scalar) -> Checked<f64> {
+    match run.seconds(at)? {
+        seconds if seconds <= LONGEST => Ok(seconds),
+        _ => wrong(at.to_owned(), "a run time is ten years at most"),
     }
 }
 
@@ -376,28 +328,12 @@ fn span(at: &str, from: Option<&Scalar>, to: Option<&Scalar>, length: f64) -> Ch
     Ok(Span { from, to })
 }
 
-fn seconds_or(at: &str, seconds: Option<&Scalar>, default: f64) -> Checked<f64> {
-    seconds.map_or(Ok(default), |seconds| seconds.seconds(at))
-}
-
 fn per_hour(at: &str, rate: f64) -> Checked<f64> {
     if rate > 0.0 && rate.is_finite() {
         Ok(rate / HOUR)
     } else {
         wrong(format!("{at}.rate"), &format!("{rate} is not a rate: jobs an hour, above 0"))
     }
-}
-
-fn within(at: &str, number: f64, low: f64, high: f64) -> Checked<f64> {
-    if (low..=high).contains(&number) {
-        Ok(number)
-    } else {
-        wrong(at.to_owned(), &format!("{number} is not between {low} and {high}"))
-    }
-}
-
-fn count(at: &str, number: u32) -> Checked<NonZeroU32> {
-    NonZeroU32::new(number).map_or_else(|| wrong(at.to_owned(), "one at least is needed"), Ok)
 }
 
 fn memory(at: &str, gib: f64) -> Checked<NonZeroU64> {
@@ -409,9 +345,5 @@ fn memory(at: &str, gib: f64) -> Checked<NonZeroU64> {
     )]
     let bytes = (gib * GIB) as u64;
     let what = || format!("{gib} is not memory: GiB, above 0");
-    NonZeroU64::new(bytes).ok_or_else(|| LoadError { path: at.to_owned(), what: what() })
-}
-
-fn wrong<T>(path: String, what: &str) -> Checked<T> {
-    Err(LoadError { path, what: what.to_owned() })
+    NonZeroU64::new(bytes).ok_or_else(|| FieldError { path: at.to_owned(), what: what() })
 }

@@ -8,7 +8,7 @@
 use super::super::chance::{Chance, Purpose, stream};
 use super::super::start_delay::StartDelays;
 use super::event::{Event, Kind};
-use super::{NodePoolSpec, Nodes};
+use super::{NodePoolSpec, Nodes, Shortage, Storm};
 
 /// Seconds after which a claim without a node is given up.
 const TOO_LONG: f64 = 900.0;
@@ -21,6 +21,7 @@ pub(super) struct Launches {
     image_pull: StartDelays,
     capacity: Chance,
     reclaim: Chance,
+    storm: Chance,
     /// By type: until when it is not tried.
     short_until: Vec<f64>,
 }
@@ -33,6 +34,7 @@ impl Launches {
             image_pull: StartDelays::new(spec.image_pull.clone(), stream(seed, Purpose::ImagePull)),
             capacity: Chance::new(seed, Purpose::Capacity),
             reclaim: Chance::new(seed, Purpose::Reclaim),
+            storm: Chance::new(seed, Purpose::Storm),
             short_until: vec![f64::NEG_INFINITY; spec.types.len()],
         }
     }
@@ -65,6 +67,17 @@ impl Nodes {
         self.want_nodes(now);
     }
 
+    /// A storm begins: some instances will be told that they are taken back.
+    pub(super) fn storm(&mut self, Storm { during, share }: Storm) {
+        for at in 0..self.living.len() {
+            let node = self.living[at];
+            let (hit, when) = (self.launches.storm.happens(share), self.launches.storm.within(during));
+            if hit && node >= self.spec.standing {
+                self.events.expect(when, Event { node, kind: Kind::Reclaimed });
+            }
+        }
+    }
+
     fn may_grow(&self) -> bool {
         let standing = self.spec.standing as usize;
         self.spec.limit.is_none_or(|limit| self.living.len() - standing < limit as usize)
@@ -91,8 +104,9 @@ impl Nodes {
         self.timers.added = now;
         let launched = now + self.launches.launch.next();
         let ready = launched + self.launches.register.next();
-        let fails = self.launches.capacity.happens(self.spec.shortage.chance);
-        let reclaims = self.spec.spot.map_or(0.0, |spot| spot.reclaims_per_hour);
+        let Shortage { chance, closed, .. } = &self.spec.shortage;
+        let fails = self.launches.capacity.happens(*chance) || closed.iter().any(|span| span.holds(launched));
+        let reclaims = self.spec.spot.as_ref().map_or(0.0, |spot| spot.reclaims_per_hour);
         let reclaimed = launched + self.launches.reclaim.seconds_until(reclaims);
         let node = self.claim(kind);
         let mut expect = |at, kind| self.events.expect(at, Event { node, kind });

@@ -18,7 +18,7 @@ impl Nodes {
             (NodePhase::Launched | NodePhase::Ready, Kind::Reclaimed) => {
                 self.accounts.so_far.reclaimed += 1;
                 self.leave(id, now);
-                let notice = self.spec.spot.map_or(0.0, |spot| spot.notice);
+                let notice = self.spec.spot.as_ref().map_or(0.0, |spot| spot.notice);
                 self.events.expect(now + notice, Event { node: id, kind: Kind::ReclaimOver });
             }
             (NodePhase::Leaving, Kind::ReclaimOver) => {

@@ -1,6 +1,6 @@
 //! What a pool of nodes is like.
 
-use super::super::{billing::Billing, start_delay::StartDelay};
+use super::super::{billing::Billing, field::Span, start_delay::StartDelay};
 
 /// What the nodes of a pool are like, and who brings and takes them.
 ///
@@ -123,21 +123,34 @@ pub struct ClusterAutoscaler {
 }
 
 /// Instances that cannot be had. The default is that all can.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Shortage {
     /// Part of the launches that fail.
     pub chance: f64,
+    /// When all of them fail, Unix seconds.
+    pub closed: Vec<Span>,
     /// Seconds for which that type is not tried again. Karpenter on AWS: 180.
     pub retry_after: f64,
 }
 
 /// Spot instances.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Spot {
     /// How often an instance is taken back, per hour of each.
     pub reclaims_per_hour: f64,
+    /// When many are taken back at once.
+    pub storms: Vec<Storm>,
     /// Seconds from the notice to the end of the instance. AWS: 120.
     pub notice: f64,
+}
+
+/// Many spot instances that are taken back at once. The nodes that stand for ever stay.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Storm {
+    /// From when to when notices are given, Unix seconds.
+    pub during: Span,
+    /// Part of the instances that are there when it begins, 0 to 1.
+    pub share: f64,
 }
 
 impl Default for NodePoolSpec {

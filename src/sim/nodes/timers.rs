@@ -15,6 +15,8 @@ pub(super) struct Timers {
     pub(super) looked: f64,
     /// When it last brought a node.
     pub(super) added: f64,
+    /// Many spot instances are taken back.
+    pub(super) storm: f64,
 }
 
 impl Timers {
@@ -26,11 +28,12 @@ impl Timers {
             act: f64::INFINITY,
             looked: now,
             added: f64::NEG_INFINITY,
+            storm: f64::INFINITY,
         }
     }
 
     pub(super) const fn next(&self) -> f64 {
-        self.provision.min(self.look).min(self.act)
+        self.provision.min(self.look).min(self.act).min(self.storm)
     }
 
     /// The first time at or after `at` at which an autoscaler looks that does so every `interval` seconds.

@@ -34,6 +34,15 @@ impl Steps {
         after.checked_sub(1).map_or(0.0, |last| self.0[last].to)
     }
 
+    /// The number times the seconds for which it was that, over `[from, to)`.
+    pub fn integral(&self, from: f64, to: f64) -> f64 {
+        let begin = self.0.partition_point(|change| change.at <= from).saturating_sub(1);
+        let ends = self.0[begin..].iter().skip(1).map(|change| change.at).chain([f64::INFINITY]);
+        let spans = self.0[begin..].iter().zip(ends).take_while(|(change, _)| change.at < to);
+        let parts = spans.map(|(change, end)| change.to * (end.min(to) - change.at.max(from)).max(0.0));
+        parts.fold(0.0, |sum, part| sum + part)
+    }
+
     /// How many jobs of these (submission, run time) would run at a time if each started at once, by `slots` to
     /// a worker and rounded up: the workers in demand.
     pub fn demand(jobs: impl Iterator<Item = (f64, f64)>, slots: u32) -> Self {
@@ -68,6 +77,18 @@ mod tests {
             [-1.0, 0.0, 5.9, 6.0, 8.0, 9.0].map(|at| steps.at(at).to_string()),
             ["0", "1", "1", "3", "3", "0"]
         );
+    }
+
+    #[test]
+    fn the_integral_is_that_of_the_part_within() {
+        let mut steps = Steps::default();
+        for (at, to) in [(0.0, 1.0), (6.0, 3.0), (9.0, 0.0)] {
+            steps.note(at, to);
+        }
+        let found =
+            [(0.0, 9.0), (5.0, 7.0), (-3.0, 1.0), (9.0, 20.0)].map(|(from, to)| steps.integral(from, to));
+        assert_eq!(found.map(|sum| sum.to_string()), ["15", "4", "1", "0"]);
+        assert_eq!(Steps::default().integral(0.0, 9.0).to_string(), "0");
     }
 
     #[test]

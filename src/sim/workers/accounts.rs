@@ -36,18 +36,29 @@ pub struct WorkerSeconds {
     pub billed: f64,
 }
 
-/// What was counted.
+/// What was counted since the accounts began.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Counts {
-    pub(super) completed: usize,
-    pub(super) requeued: usize,
-    pub(super) launched: usize,
-    pub(super) crashed: usize,
-    pub(super) evicted: usize,
-    pub(super) told_to_go: usize,
-    pub(super) told_to_go_busy: usize,
-    pub(super) peak: usize,
-    pub(super) reversals: usize,
+pub struct Counts {
+    /// Jobs that are done.
+    pub completed: usize,
+    /// How often a job was lost and had to wait again.
+    pub requeued: usize,
+    /// Workers that were asked for.
+    pub launched: usize,
+    /// Workers that crashed.
+    pub crashed: usize,
+    /// Workers that were evicted from their nodes.
+    pub evicted: usize,
+    /// Workers told to go because fewer were wanted, whatever they did.
+    pub told_to_go: usize,
+    /// Of those, the ones that had a job.
+    pub told_to_go_busy: usize,
+    /// Workers known to be busy for whom fewer were wanted, whoever went: known by the last read of the queue.
+    pub busy_asked: usize,
+    /// Most workers that were to stay at one time.
+    pub peak: usize,
+    /// How often the replicas turned from growing to shrinking or back.
+    pub reversals: usize,
 }
 
 /// How a run has gone, or its part since the accounts began. Waits are in seconds from coming to the queue to being
@@ -122,6 +133,10 @@ impl Accounts {
         so_far.starting += seconds * f64::from(crew.starting);
         so_far.idle += seconds * f64::from(crew.ready - crew.busy);
         so_far.busy += seconds * f64::from(crew.busy + crew.draining);
+    }
+
+    pub(super) const fn counts(&self) -> Counts {
+        self.counts
     }
 
     pub(super) fn count(&mut self) -> &mut Counts {

@@ -181,6 +181,7 @@ impl WorkerPool {
             node: None,
             row: 0,
             jobs: 0,
+            busy_since: f64::INFINITY,
             restarts: 0,
             deletion_cost: 0,
             cold: true,
@@ -246,7 +247,10 @@ impl WorkerPool {
         let in_log = self.arrived[job as usize];
         self.accounts.note_wait(in_log, now - since);
         let worker = &mut self.workers[id as usize];
-        self.crew.busy += u32::from(worker.jobs == 0);
+        if worker.jobs == 0 {
+            self.crew.busy += 1;
+            worker.busy_since = now;
+        }
         worker.jobs += 1;
         let cold = if worker.cold { self.spec.warm_cache } else { 0.0 };
         worker.cold = false;

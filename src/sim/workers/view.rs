@@ -1,7 +1,7 @@
 //! How a pool stands.
 
 use super::super::nodes::{NodeId, NodeSummary, NodeView, Nodes};
-use super::{Start, State, Summary, WorkerId, WorkerPool, WorkerSeconds};
+use super::{Counts, Start, State, Summary, WorkerId, WorkerPool, WorkerSeconds};
 use crate::victims::{self, Activity};
 
 /// A worker that is to stay, as the API server and the queue show it.
@@ -142,6 +142,16 @@ impl WorkerPool {
     /// How it has gone with the nodes so far; nothing without nodes.
     pub fn node_summary(&self) -> NodeSummary {
         self.nodes.as_ref().map_or_else(NodeSummary::default, |nodes| nodes.summary(self.now))
+    }
+
+    /// What was counted so far.
+    pub const fn counts(&self) -> Counts {
+        self.accounts.counts()
+    }
+
+    /// Events so far: jobs that were submitted, and what happened to workers and nodes.
+    pub const fn happened(&self) -> u64 {
+        self.happened
     }
 
     /// How it has gone so far. Waits are those of the jobs that have been started.

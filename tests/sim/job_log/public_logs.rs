@@ -1,10 +1,8 @@
-//! The public logs, where they are at hand: they are too large and too differently licensed for the repository.
-//!
-//! `FORESAIL_TRACES` names the folder; without it, `../shared/traces` beside the repository is looked at.
+//! The public logs, where they are at hand.
 
-use std::{env, fs::File, path::PathBuf};
+use foresail::sim::job_log::{Summary, Transform};
 
-use foresail::sim::job_log::{JobLog, Summary, Transform};
+use crate::traces::read;
 
 /// A file, and what is known of it, counted by other means: jobs, those without run time, most in an hour; median
 /// and p95 run time; percent in bursts.
@@ -19,22 +17,6 @@ const KNOWN: [Known; 7] = [
     ("philly-2017-public.csv.gz", [52_142, 0, 772], [1674.0, 16_640.0], Some(84)),
     ("surf-lisa-2022.csv.gz", [194_917, 0, 2219], [191.0, 21_498.0], None),
 ];
-
-/// `None` where nobody has the logs; a folder that was named must be there.
-fn folder() -> Option<PathBuf> {
-    if let Some(named) = env::var_os("FORESAIL_TRACES") {
-        let named = PathBuf::from(named);
-        assert!(named.is_dir(), "FORESAIL_TRACES is no folder: {}", named.display());
-        return Some(named);
-    }
-    let beside = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/traces");
-    beside.is_dir().then_some(beside)
-}
-
-fn read(name: &str) -> Option<JobLog> {
-    let file = File::open(folder()?.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
-    Some(JobLog::read(name, file).unwrap_or_else(|error| panic!("{name}: {error}")))
-}
 
 #[test]
 fn every_public_log_is_read_whole() {

@@ -1,6 +1,6 @@
 //! Instants at a fixed distance from each other.
 
-/// The ticks of an autoscaler that looks at regular intervals.
+/// The ticks of somebody who looks at regular intervals.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ticks {
     next: f64,
@@ -20,8 +20,7 @@ impl Ticks {
 
     /// The first one that is due and not before `at`; infinite where `at` is.
     pub(super) fn first_from(&self, at: f64) -> f64 {
-        let steps = ((at - self.next) / self.every).ceil().max(0.0);
-        self.next + steps * self.every
+        first_from(self.next, self.every, at)
     }
 
     /// Takes the tick of `now`, if there is one; those before `now` have passed.
@@ -33,6 +32,13 @@ impl Ticks {
         }
         due
     }
+}
+
+/// The first instant that is not before `at`, of `next` and then one every so many seconds (above 0); infinite where
+/// `at` is.
+pub(super) fn first_from(next: f64, every: f64, at: f64) -> f64 {
+    let steps = ((at - next) / every).ceil().max(0.0);
+    next + steps * every
 }
 
 #[cfg(test)]
