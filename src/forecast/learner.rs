@@ -8,6 +8,10 @@ use super::service::Prior;
 /// Seconds between two laws of the service time: making one takes 20 microseconds.
 const REFRESH_EVERY: f64 = 60.0;
 
+/// Arrivals that may be counted beyond what is here and what has ended: jobs that were taken back, and reads that are
+/// not of one instant.
+const SLACK: u64 = 10;
+
 /// One good sample, as far as a forecast learns from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Counts {
@@ -100,6 +104,11 @@ impl Between {
         // What is neither here nor counted as ended can only be told where all that is here is seen.
         let gone = |n: i128| if sees_running { count(n) } else { 0 };
         match (arrived, ended) {
+            (Some(arrived), Some(ended)) if sees_running => {
+                // What came is here or has ended; a counter that says much more is wrong.
+                let plausible = count(i128::from(ended) + grown).saturating_mul(2).saturating_add(SLACK);
+                Self { seen: Seen::Arrivals(arrived.min(plausible)), ended }
+            }
             (Some(arrived), ended) => {
                 let ended = ended.unwrap_or_else(|| gone(i128::from(arrived) - grown));
                 Self { seen: Seen::Arrivals(arrived), ended }
@@ -154,6 +163,13 @@ mod tests {
         assert_eq!(waiting, (Seen::NetChange(4), 0));
         let lost_sight = between(counts(5, Some(9), None, None), counts(5, None, None, None));
         assert_eq!(lost_sight, (Seen::NetChange(0), 0));
+    }
+
+    #[test]
+    fn a_poisoned_counter_is_not_believed() {
+        let before = counts(5, Some(2), Some(10), Some(3));
+        let (seen, ended) = between(before, counts(4, Some(4), Some(1_000_000_000), Some(4)));
+        assert_eq!((seen, ended), (Seen::Arrivals(14), 1));
     }
 
     #[test]

@@ -71,10 +71,8 @@ fn every_fault_is_felt() {
         }
         let without = play(&scenario);
         for fault in faults {
-            // No decision reads the counters yet.
-            let is_felt = !matches!(fault, Fault::PoisonedCounters { .. });
             scenario.world.faults = vec![fault];
-            assert_eq!(play(&scenario) != without, is_felt, "{name}: {fault:?}");
+            assert!(play(&scenario) != without, "{name}: {fault:?}");
         }
     }
 }
