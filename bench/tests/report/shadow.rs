@@ -101,7 +101,7 @@ fn a_recorded_log_is_told_the_same_every_time() {
     assert!(first == second);
     let (said, _) = first;
     assert!(
-        said.contains("at least 24 jobs came. They really waited 4.7 s on average and 6.9 s at worst"),
+        said.contains("at least 24 jobs came. They really waited 4.3 s on average and 6.8 s at worst"),
         "{said}"
     );
     for row in ["what was, simulated", "Foresail deciding, simulated", "Foresail's logged answers, simulated"]
