@@ -5,7 +5,7 @@
 use std::{fs, path::Path, thread};
 
 use foresail::config::policy::PolicyConfig;
-use foresail::sim::scenario::{Bounds, Fault, Measure, Scenario, WorldSpec};
+use foresail::sim::scenario::{Bounds, Measure, Scenario, WorldSpec};
 use foresail::sizing::Policy;
 
 fn scenarios() -> Vec<(String, Scenario)> {

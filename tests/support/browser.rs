@@ -83,8 +83,10 @@ impl Browser {
     pub fn open(&mut self, url: &str, look: Look) -> Page {
         let target = self.call(None, "Target.createTarget", &json!({ "url": "about:blank" }));
         let attach = json!({ "targetId": target["targetId"], "flatten": true });
-        let session =
-            self.call(None, "Target.attachToTarget", &attach)["sessionId"].as_str().unwrap().to_owned();
+        let session = self.call(None, "Target.attachToTarget", &attach)["sessionId"]
+            .as_str()
+            .expect("a session has an id")
+            .to_owned();
         let mut page = Page { session, requests: Vec::new(), console: Vec::new() };
         for domain in ["Page", "Runtime", "Log", "Network"] {
             self.call(Some(&page), &format!("{domain}.enable"), &json!({}));
