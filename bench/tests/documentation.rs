@@ -13,7 +13,10 @@ fn every_command_line_in_a_block_is_taken() {
             seen += 1;
             let line = line.split(['<', '>', '|']).next().unwrap_or_default();
             // With --help at its end, a line is parsed and nothing is done.
-            let words = line.split_whitespace().map(|word| word.trim_matches('\''));
+            let words = line.split('\'').enumerate().flat_map(|(part, text)| match part % 2 {
+                0 => text.split_whitespace().collect(),
+                _ => vec![text],
+            });
             let bench = Command::new(env!("CARGO_BIN_EXE_foresail-bench")).args(words).arg("--help").output();
             let bench = bench.unwrap();
             let said = String::from_utf8_lossy(&bench.stderr);
