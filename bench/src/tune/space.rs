@@ -336,29 +336,29 @@ mod tests {
         let defaults = space.defaults();
         assert_eq!(space.candidate(defaults.place.clone()).unwrap(), defaults);
         assert_eq!(defaults.policy.yaml(), "");
-        let at = |place: [f64; 6]| space.candidate(place.to_vec()).unwrap().policy.to_string();
-        assert_eq!(at([0.0, 0.0, 0.0, 1.0, 0.5, 0.5]), "keep_alive: 0s, worth: 100");
+        let at = |place: [f64; 7]| space.candidate(place.to_vec()).unwrap().policy.to_string();
+        assert_eq!(at([0.0, 0.0, 0.0, 0.0, 1.0, 0.5, 0.5]), "budget: 0, keep_alive: 0s, worth: 100");
         assert_eq!(
-            at([1.0, 1.0, 1.0, 1.0, 0.0, 0.0]),
-            "keep_alive: 7200s, min: 20, objective: wait, quantile: 0.5, wait: 5s"
+            at([1.0, 1.0, 1.0, 1.0, 1.0, 0.0, 0.0]),
+            "budget: 2, keep_alive: 7200s, min: 20, objective: wait, quantile: 0.5, wait: 5s"
         );
         let simpler: Vec<String> = space
-            .simpler(&space.candidate(vec![0.0, 0.0, 1.0, 0.0, 0.0, 0.5]).unwrap())
+            .simpler(&space.candidate(vec![0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.5]).unwrap())
             .iter()
             .map(|candidate| candidate.policy.to_string())
             .collect();
-        assert_eq!(simpler.len(), 4, "{simpler:?}");
-        assert_eq!(simpler[1], "keep_alive: 0s, worth: 0.1");
+        assert_eq!(simpler.len(), 5, "{simpler:?}");
+        assert_eq!(simpler[2], "budget: 0, keep_alive: 0s, worth: 0.1");
     }
 
     #[test]
     fn what_is_held_is_not_searched_and_a_wrong_key_is_named() {
         let held = space(&["min=0", "objective=wait", "slots=4"]).unwrap();
-        assert_eq!(held.len(), 4);
-        let policy = held.candidate(vec![0.0, 0.0, 0.0, 0.0]).unwrap().policy;
+        assert_eq!(held.len(), 5);
+        let policy = held.candidate(vec![0.0; 5]).unwrap().policy;
         assert_eq!(
             policy.to_string(),
-            "keep_alive: 0s, min: 0, objective: wait, quantile: 0.5, slots: 4, wait: 5s"
+            "budget: 0, keep_alive: 0s, min: 0, objective: wait, quantile: 0.5, slots: 4, wait: 5s"
         );
         for (wrong, wanted) in
             [("worht=3", "no such policy key"), ("min=-1", "min: \"-1\" is not a whole number")]
