@@ -94,10 +94,12 @@ async fn told_to_stop_it_ends_streams_with_ok_and_they_come_back_to_wake_from_ze
     until_streaming(&foresail).await;
     let streaming = stopped.elapsed();
     let log = cluster.stack.keda.lock().await.operator_log();
-    // What KEDA says of a stream that ends with anything but OK, or does not open.
+    // What KEDA says of a stream that ends with anything but OK, or does not open. It dials again after two seconds,
+    // and a busy machine may not have started the new process by then.
     let complaints: Vec<&str> = log
         .lines()
         .filter(|line| line.contains("error running internalRun") && line.contains(&namespace))
+        .filter(|line| !line.contains("connection refused"))
         .collect();
     assert!(complaints.is_empty(), "{complaints:?}");
 
