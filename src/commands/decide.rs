@@ -16,11 +16,7 @@ use serde_json::{Number, Value};
 use crate::{
     clock::Zone,
     config::policy::PolicyConfig,
-    forecast::{
-        horizons::Horizons,
-        lead,
-        learner::{Counts, Learner},
-    },
+    forecast::{horizons::Horizons, lead, learner::Learner},
     series::{QueueIndex, QueueRules, Sample, Series},
     sizing::{self, Policy, RefState, Workload},
 };
@@ -184,15 +180,7 @@ impl Decider {
         };
         self.series.intake(self.queue, at, &sample, in_flight_draining.unwrap_or(0));
         let view = self.series.view(self.queue, at);
-        match waiting {
-            Some(waiting) if view.is_ok_and(|view| view.no_fall.is_none()) => {
-                let (arrivals, completions) =
-                    (self.series.arrivals(self.queue), self.series.completions(self.queue));
-                let counts = Counts { waiting, in_flight, arrivals, completions };
-                self.learner.learn(at, counts, self.zone.offset(at));
-            }
-            _ => self.learner.miss(),
-        }
+        self.learner.follow(at, &sample, &self.series, self.queue, self.zone.offset(at));
         for Seconds(run) in completed.into_iter().flatten() {
             self.learner.forecast_mut().service_mut().ended(run);
         }
@@ -211,9 +199,7 @@ impl Decider {
             Err(undecided) => Answer::Refused { t: Some(t), error: undecided.to_string() },
         }
     }
-}
 
-impl Decider {
     /// `all` has the cold ones too.
     fn learn_starts(&mut self, all: Vec<Seconds>, cold: Vec<Seconds>) {
         let mut cold: Vec<f64> = cold.into_iter().map(|seconds| seconds.0).collect();

@@ -4,10 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use crate::{
     clock::Zone,
-    forecast::{
-        horizons::Horizons,
-        learner::{Counts, Learner},
-    },
+    forecast::{horizons::Horizons, learner::Learner},
     series::{KnownQueue, QueueIndex, QueueKey, QueueRules, Sample, Series},
     sizing::{Mode, Policy},
 };
@@ -43,17 +40,9 @@ impl Queue {
         self.refs > self.worker_refs
     }
 
-    /// Teaches the forecast what a sample says that was just taken in, where it is believed.
+    /// Teaches the forecast what a sample says that was just taken in.
     pub(super) fn learn(&mut self, at: f64, sample: &Sample, series: &Series) {
-        let believed = series.view(self.index, at).is_ok_and(|view| view.no_fall.is_none());
-        let Some(waiting) = sample.waiting.filter(|_| believed) else { return self.learner.miss() };
-        let counts = Counts {
-            waiting,
-            in_flight: sample.in_flight,
-            arrivals: series.arrivals(self.index),
-            completions: series.completions(self.index),
-        };
-        self.learner.learn(at, counts, self.zone.offset(at));
+        self.learner.follow(at, sample, series, self.index, self.zone.offset(at));
     }
 
     /// Whether more than one ref asks for it.

@@ -4,6 +4,7 @@ use super::Forecast;
 use super::arrivals::Seen;
 use super::horizons::Horizons;
 use super::service::Prior;
+use crate::series::{QueueIndex, Sample, Series};
 
 /// Seconds between two laws of the service time: making one takes 20 microseconds.
 const REFRESH_EVERY: f64 = 60.0;
@@ -56,6 +57,19 @@ impl Learner {
     /// What was learned, to teach it by other ways than samples: run times, ages, horizons.
     pub fn forecast_mut(&mut self) -> &mut Forecast {
         &mut self.forecast
+    }
+
+    /// Takes what `series` has just taken in of this queue, where it is believed; else it is a sample that failed.
+    pub fn follow(&mut self, t: f64, sample: &Sample, series: &Series, queue: QueueIndex, offset: i32) {
+        let believed = series.view(queue, t).is_ok_and(|view| view.no_fall.is_none());
+        let Some(waiting) = sample.waiting.filter(|_| believed) else { return self.miss() };
+        let counts = Counts {
+            waiting,
+            in_flight: sample.in_flight,
+            arrivals: series.arrivals(queue),
+            completions: series.completions(queue),
+        };
+        self.learn(t, counts, offset);
     }
 
     /// Takes a good sample, read at `t` (Unix seconds). `offset` is how many seconds local time is ahead of UTC.

@@ -8,11 +8,7 @@ use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 
 use super::{ByKeda, Scaler};
-use crate::forecast::{
-    horizons::Horizons,
-    lead::Start,
-    learner::{Counts, Learner},
-};
+use crate::forecast::{horizons::Horizons, lead::Start, learner::Learner};
 use crate::series::{QueueIndex, QueueRules, Sample, Series};
 use crate::sim::hpa::Behavior;
 use crate::sim::keda::{ScaledObject, ScaledObjectSpec};
@@ -224,19 +220,7 @@ impl Foresail {
         }
         let draining = if self.sees_pods(now) { looks.draining as u64 } else { 0 };
         self.series.intake(self.queue, now, &sample, draining.min(sample.in_flight.unwrap_or(u64::MAX)));
-        let believed = self.series.view(self.queue, now).is_ok_and(|view| view.no_fall.is_none());
-        match sample.waiting {
-            Some(waiting) if believed => {
-                let counts = Counts {
-                    waiting,
-                    in_flight: sample.in_flight,
-                    arrivals: self.series.arrivals(self.queue),
-                    completions: self.series.completions(self.queue),
-                };
-                self.learner.learn(now, counts, 0);
-            }
-            _ => self.learner.miss(),
-        }
+        self.learner.follow(now, &sample, &self.series, self.queue, 0);
     }
 
     fn decide(&mut self, now: f64, looks: Looks) {
