@@ -4,8 +4,6 @@
 //! leaves every node half empty; but before that it goes by `controller.kubernetes.io/pod-deletion-cost`. The order
 //! that is made here becomes such costs.
 
-use std::collections::BTreeMap;
-
 /// A worker that is to stay so far. `N` names nodes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Pod<N> {
@@ -53,23 +51,22 @@ pub fn order<N: Copy + Ord>(pods: &[Pod<N>], going: usize) -> Vec<usize> {
 /// waits for a node. Whoever goes beyond them saves nothing where nodes are paid for and these workers have them to
 /// themselves, and is at hand as long as it stays.
 pub fn worth_sending<N: Copy + Ord>(pods: &[Pod<N>], order: &[usize]) -> usize {
-    let mut left: BTreeMap<N, usize> = BTreeMap::new();
-    for node in pods.iter().filter_map(|pod| pod.node) {
-        *left.entry(node).or_default() += 1;
-    }
-    let mut worth = 0;
-    for (place, &pod) in order.iter().enumerate() {
-        let gives_back = pods[pod].node.is_none_or(|node| {
-            let here = left.entry(node).or_default();
-            *here = here.saturating_sub(1);
-            *here == 0
-        });
-        if gives_back {
-            worth = place + 1;
-        }
-    }
-    worth
+    // Node by node, the places in `order` of those that go from there, and `NO_PLACE` for each pod.
+    let mut by_node: Vec<(N, usize)> = Vec::with_capacity(pods.len() + order.len());
+    by_node.extend(pods.iter().filter_map(|pod| Some((pod.node?, NO_PLACE))));
+    let homeless = order.iter().rposition(|&pod| pods[pod].node.is_none());
+    by_node.extend(order.iter().enumerate().filter_map(|(place, &pod)| Some((pods[pod].node?, place))));
+    by_node.sort_unstable();
+    let last_of_emptied = |here: &[(N, usize)]| {
+        let going = here.iter().take_while(|&&(_, place)| place != NO_PLACE).count();
+        (2 * going == here.len()).then(|| here[going - 1].1)
+    };
+    let emptied = by_node.chunk_by(|a, b| a.0 == b.0).filter_map(last_of_emptied).max();
+    emptied.max(homeless).map_or(0, |place| place + 1)
 }
+
+/// After all places in an order.
+const NO_PLACE: usize = usize::MAX;
 
 /// The deletion cost of the worker at this place of an order of so many: all below 0, which is what pods have that
 /// are not ranked.
@@ -77,32 +74,36 @@ pub fn deletion_cost(place: usize, of: usize) -> i32 {
     -i32::try_from(of.saturating_sub(place)).unwrap_or(i32::MAX)
 }
 
-/// The workers of a node, when those with one activity go.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-struct Crew {
-    staying: u32,
-    going: u32,
-}
+/// When one that goes has its turn: ones with or without a node first, then the fewest that stay on its node, the
+/// fewest that go from there, and the node itself.
+type Turn<N> = (bool, Option<(u32, usize, N)>);
 
 /// The workers with this activity in the order in which they go, when all that start are gone before the idle ones:
 /// node by node. Starting ones without a node come before, as with a `ReplicaSet`; idle ones whose node is not known
 /// come last.
 fn turn<N: Copy + Ord>(pods: &[Pod<N>], going: Activity) -> Vec<usize> {
-    let mut crews: BTreeMap<N, Crew> = BTreeMap::new();
-    for pod in pods {
-        let Some(node) = pod.node else { continue };
-        let crew = crews.entry(node).or_default();
-        crew.going += u32::from(pod.activity == Some(going));
-        crew.staying += u32::from(pod.activity != Some(going) && pod.activity != Some(Activity::Starting));
+    let goes = |pod: usize| pods[pod].activity == Some(going);
+    if !(0..pods.len()).any(goes) {
+        return Vec::new();
     }
-    let place = |pod: &usize| {
-        let node = pods[*pod].node;
+    let mut by_node: Vec<(Option<N>, usize)> = pods.iter().map(|pod| pod.node).zip(0..).collect();
+    by_node.sort_unstable();
+    let mut turns: Vec<(Turn<N>, usize)> = Vec::new();
+    for here in by_node.chunk_by(|a, b| a.0 == b.0) {
+        let leaving = here.iter().filter(|(_, pod)| goes(*pod)).count();
+        if leaving == 0 {
+            continue;
+        }
+        let stays = |pod: usize| !goes(pod) && pods[pod].activity != Some(Activity::Starting);
+        let staying = here.iter().map(|(_, pod)| u32::from(stays(*pod))).sum();
+        let node = here[0].0;
         let last = node.is_none() == (going == Activity::Idle);
-        (last, node.map(|node| (crews.get(&node), node)))
-    };
-    let mut turn: Vec<usize> = (0..pods.len()).filter(|&pod| pods[pod].activity == Some(going)).collect();
-    turn.sort_by(|a, b| place(a).cmp(&place(b)).then_with(|| pods[*b].since.total_cmp(&pods[*a].since)));
-    turn
+        let turn = (last, node.map(|node| (staying, leaving, node)));
+        turns.extend(here.iter().filter(|(_, pod)| goes(*pod)).map(|&(_, pod)| (turn, pod)));
+    }
+    let younger = |a: usize, b: usize| pods[b].since.total_cmp(&pods[a].since);
+    turns.sort_unstable_by(|(a, x), (b, y)| a.cmp(b).then_with(|| younger(*x, *y)).then(x.cmp(y)));
+    turns.into_iter().map(|(_, pod)| pod).collect()
 }
 
 #[cfg(test)]

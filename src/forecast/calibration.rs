@@ -41,16 +41,19 @@ impl Calibration {
         }
     }
 
-    /// The level of the uncalibrated law that stands for a nominal one.
-    pub fn working(&self, nominal: f64) -> f64 {
-        let mut low = (0.0, 0.0);
-        for knot in self.knots() {
-            if nominal <= knot.0 {
-                return between(low, knot, nominal);
+    /// The levels of the uncalibrated law that stand for nominal ones.
+    pub fn working<const N: usize>(&self, nominal: [f64; N]) -> [f64; N] {
+        let knots = self.knots();
+        nominal.map(|nominal| {
+            let mut low = (0.0, 0.0);
+            for knot in knots {
+                if nominal <= knot.0 {
+                    return between(low, knot, nominal);
+                }
+                low = knot;
             }
-            low = knot;
-        }
-        1.0
+            1.0
+        })
     }
 
     /// The inverse of [`Self::working`].

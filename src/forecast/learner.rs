@@ -97,7 +97,10 @@ impl Learner {
         }
         if t >= self.refresh_at {
             self.refresh_at = t + REFRESH_EVERY;
-            self.forecast.service_mut().refresh(&Prior::default());
+            let service = self.forecast.service_mut();
+            if service.is_stale() {
+                service.renew(&Prior::default());
+            }
         }
     }
 

@@ -99,7 +99,7 @@ impl Predictive {
 
     /// The same for several rising levels, for little more than the last of them costs.
     pub fn quantiles<const N: usize>(&self, levels: [f64; N]) -> [u64; N] {
-        self.law.quantiles(levels.map(|level| self.calibration.working(level)))
+        self.law.quantiles(self.calibration.working(levels))
     }
 
     /// `P(N >= k)`, calibrated; to an absolute error of 10^-9 before calibration.

@@ -18,6 +18,9 @@ pub(super) const LONGEST: f64 = 864_000.0;
 /// Ended jobs after which what was seen before counts half.
 const HALF_LIFE: f64 = 500.0;
 
+/// Share of the jobs known by which more must be known before the law is made anew.
+const NEWS: f64 = 0.1;
+
 /// Jobs that the prior counts for, in every bucket.
 const PRIOR_JOBS: f64 = 1.0;
 
@@ -44,11 +47,14 @@ pub struct Service {
     /// Seconds that workers were busy, and jobs that ended meanwhile; decayed.
     busy: f32,
     completions: f32,
-    /// Not kept over restarts: [`Service::refresh`] makes it again.
+    /// The sum of `ended`.
+    known: f32,
+    /// Not kept over restarts: [`Service::renew`] makes it again.
     #[serde(skip)]
     law: Law,
+    /// Jobs' worth of what the law does not know yet.
     #[serde(skip)]
-    changed: bool,
+    news: f32,
 }
 
 impl Default for Service {
@@ -58,21 +64,22 @@ impl Default for Service {
             running: [0.0; BUCKETS],
             busy: 0.0,
             completions: 0.0,
+            known: 0.0,
             law: Law::default(),
-            changed: false,
+            news: 0.0,
         }
     }
 }
 
 impl Service {
-    /// The law as of the last [`Self::refresh`]; the default prior before.
+    /// The law as of the last [`Self::renew`]; the default prior before.
     pub fn law(&self) -> &Law {
         &self.law
     }
 
     /// Jobs that ended and tell of run times, decayed.
     pub fn jobs(&self) -> f64 {
-        f64::from(self.ended.iter().sum::<f32>().max(self.completions))
+        f64::from(self.known.max(self.completions))
     }
 
     /// Takes the run time of a job that ended, seconds. What is no time (negative, not finite) is left out.
@@ -86,7 +93,8 @@ impl Service {
             *count *= kept;
         }
         self.ended[buckets().of(seconds)] += 1.0;
-        self.changed = true;
+        self.known = self.known * kept + 1.0;
+        self.news += 1.0;
     }
 
     /// Takes the ages of all jobs that run now, seconds, in place of those given before.
@@ -111,7 +119,7 @@ impl Service {
             }
             beyond += last[bucket];
         }
-        self.changed = true;
+        self.news = f32::INFINITY;
     }
 
     /// Takes that workers were busy for so many seconds in all, in which so many jobs ended: for sources that tell
@@ -126,22 +134,20 @@ impl Service {
         {
             self.busy = (f64::from(self.busy) * kept + seconds).min(1e30) as f32;
             self.completions = (f64::from(self.completions) * kept + completions).min(1e30) as f32;
-        }
-        self.changed = true;
-    }
-
-    /// Makes the law anew from what was seen, if anything was since the last time; 20 microseconds, so once a
-    /// minute and not in every tick. `prior` speaks where the queue itself has too little to say.
-    pub fn refresh(&mut self, prior: &Prior) {
-        if std::mem::take(&mut self.changed) {
-            self.law = Law::from_hazards(&self.hazards(&self.scaled(prior), PRIOR_JOBS));
+            self.news += (completions + seconds / self.law.mean()) as f32;
         }
     }
 
-    /// Makes the law anew even where nothing changed: after it was read back, or with another prior.
+    /// Whether the law would say something else if it were made anew: a tenth more is known than when it was made.
+    pub fn is_stale(&self) -> bool {
+        f64::from(self.news) > NEWS * self.jobs()
+    }
+
+    /// Makes the law anew from what was seen: 20 microseconds, so once a minute and not in every tick. `prior` speaks
+    /// where the queue itself has too little to say.
     pub fn renew(&mut self, prior: &Prior) {
-        self.changed = true;
-        self.refresh(prior);
+        self.news = 0.0;
+        self.law = Law::from_hazards(&self.hazards(&self.scaled(prior), PRIOR_JOBS));
     }
 
     /// The chance to end in each bucket for a job that came to it: ended over at risk, `prior` counting for so many
@@ -162,8 +168,7 @@ impl Service {
 
     /// The prior, stretched to the mean that busy time over completions says where no run time is known.
     fn scaled(&self, prior: &Prior) -> [f64; BUCKETS] {
-        let known: f32 = self.ended.iter().sum();
-        if known >= 1.0 || self.completions < 1.0 {
+        if self.known >= 1.0 || self.completions < 1.0 {
             return prior.hazards;
         }
         let law = Law::from_hazards(&prior.hazards);
@@ -209,6 +214,7 @@ impl Prior {
             }
             all.busy += queue.busy;
             all.completions += queue.completions;
+            all.known += queue.known;
         }
         Self { hazards: all.hazards(&Self::default().hazards, PRIOR_JOBS) }
     }

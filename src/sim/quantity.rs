@@ -21,6 +21,11 @@ impl Milli {
         if !value.is_finite() || value < 0.0 {
             return Self(0);
         }
+        // Most are whole, and need no digits.
+        #[expect(clippy::cast_possible_truncation, reason = "whole, and below 2^53")]
+        if value.fract() == 0.0 && value < 9e15 {
+            return Self::whole(value as i64);
+        }
         let digits: String = format!("{value:.3}").chars().filter(|&c| c != '.').collect();
         Self(digits.parse().unwrap_or(i64::MAX))
     }

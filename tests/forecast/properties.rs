@@ -175,7 +175,7 @@ proptest! {
         }
         service.running(running);
         service.busy(busy, completions);
-        service.refresh(&Prior::default());
+        service.renew(&Prior::default());
         let law = service.law();
         prop_assert!(law.mean().is_finite() && law.mean() > 0.0);
         let x = [0.0, 0.5, 1.0, 30.0, 1e3, 1e5, 8e5, 1e6, 1e8];

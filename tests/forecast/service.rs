@@ -38,10 +38,10 @@ fn jobs_that_still_run_are_counted() {
         service.ended(exponential(&mut rng, 10.0));
     }
     service.running((0..300).map(|_| 3_000.0));
-    service.refresh(&Prior::default());
+    service.renew(&Prior::default());
     assert!((0.4..0.6).contains(&service.law().survival(1_000.0)), "{}", service.law().survival(1_000.0));
     service.running([]);
-    service.refresh(&Prior::default());
+    service.renew(&Prior::default());
     assert!(service.law().survival(1_000.0) < 0.01);
 }
 
@@ -54,7 +54,7 @@ fn run_times_that_change_are_followed() {
             service.ended(exponential(&mut rng, mean));
         }
     }
-    service.refresh(&Prior::default());
+    service.renew(&Prior::default());
     assert!(near(service.law().mean(), 2_000.0, 0.15), "{}", service.law().mean());
 }
 
@@ -63,7 +63,7 @@ fn without_single_run_times_busy_time_over_completions_sets_the_scale() {
     let prior = Prior::default();
     let mut service = Service::default();
     service.busy(60.0 * 1_000.0, 1_000);
-    service.refresh(&prior);
+    service.renew(&prior);
     assert!(near(service.law().mean(), 60.0, 0.1), "{}", service.law().mean());
     let shape = |law: &Law| law.quantile(0.9) / law.quantile(0.5);
     assert!(near(shape(service.law()), shape(&prior.law()), 0.1));
@@ -82,7 +82,7 @@ fn a_new_queue_starts_from_what_its_kind_has_learned() {
     new.renew(&prior);
     assert!(near(new.law().mean(), 5_000.0, 0.2), "{}", new.law().mean());
     new.ended(5.0);
-    new.refresh(&prior);
+    new.renew(&prior);
     assert!(new.law().quantile(0.25) < 100.0, "its own first job counts as much as the prior");
 }
 

@@ -18,7 +18,7 @@ fn learned() -> Forecast {
             forecast.service_mut().ended(f64::from(second % 997));
         }
     }
-    forecast.service_mut().refresh(&Prior::default());
+    forecast.service_mut().renew(&Prior::default());
     forecast
 }
 
