@@ -20,7 +20,7 @@ use std::{
 use tokio::sync::watch;
 
 use self::{
-    active::{ActiveRef, Activity},
+    active::{ActiveRef, Remembered},
     cluster::Cluster,
     crews::{Crews, QueueCrew},
     faults::Faults,
@@ -33,7 +33,6 @@ use crate::{
     refs::{self, Caller, RefEntry, RefSpec, Refs},
     sampler::{Interest, Reading, Wish},
     series::{KnownQueue, Sample, Series},
-    sizing::RefState,
     source::Identity,
     workloads::{News, Sight},
 };
@@ -116,7 +115,7 @@ impl Engine {
         }
         // The call may have read a configuration older or newer than the engine's own.
         let spec = refs::resolve(&entry.key, &self.config, entry.caller()).map(|(spec, _)| spec);
-        let mut adopted = self.activate(entry, spec, RefState::default(), Activity::default());
+        let mut adopted = self.activate(entry, spec, Remembered::default());
         if let Some(former) = self.former_self(&adopted) {
             adopted.state = former.state.clone();
             adopted.activity.active = former.activity.active;
@@ -183,7 +182,7 @@ impl Engine {
             self.cluster.note(sighting, &self.config, &self.refs, now);
         }
         for active in self.active.iter_mut().flatten() {
-            active.look(&self.cluster);
+            active.look(&self.cluster, &mut self.queues);
             awaited |= active.has_come_into_sight();
         }
         self.cluster.publish();
@@ -224,7 +223,8 @@ impl Engine {
                 continue;
             }
             // The new place is taken before the old one is left, so that a queue which both want stays.
-            let next = self.activate(active.entry, spec, active.state, active.activity);
+            let ActiveRef { entry, state, activity, starts, .. } = active;
+            let next = self.activate(entry, spec, Remembered { state, activity, starts });
             self.active[row] = Some(next);
             self.release(active.queue.as_ref(), active.spec.as_ref().ok());
         }
@@ -267,8 +267,7 @@ impl Engine {
         &mut self,
         entry: Arc<RefEntry>,
         spec: Result<RefSpec, refs::RefError>,
-        state: RefState,
-        activity: Activity,
+        Remembered { state, activity, starts }: Remembered,
     ) -> ActiveRef {
         let queue = spec.as_ref().ok().and_then(|spec| self.claim(spec));
         let pin = self.config.pin_for(&entry.key.namespace, &entry.key.name);
@@ -282,11 +281,11 @@ impl Engine {
             activity,
             object,
             sighting: None,
-            starts: (0, 0),
+            starts,
             logged: None,
             awaiting: None,
         };
-        active.look(&self.cluster);
+        active.look(&self.cluster, &mut self.queues);
         active
     }
 

@@ -27,7 +27,7 @@ use crate::series::{Depth, NoFall, QueueView, Unseen};
 
 /// Rises with every change after which the same samples may give another decision, so that whatever was recorded
 /// under another version is not taken for what would be decided today.
-pub const DECISION_VERSION: u32 = 2;
+pub const DECISION_VERSION: u32 = 3;
 
 /// What is seen of the pods that a ref scales; all `None` without Kubernetes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

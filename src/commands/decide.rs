@@ -214,6 +214,7 @@ impl Decider {
         for lead in cold {
             self.state.lead.started(lead::Start::Cold, lead);
         }
+        self.learner.look_ahead(self.state.lead.mean());
     }
 }
 

@@ -38,6 +38,14 @@ pub(super) struct ActiveRef {
     pub(super) awaiting: Option<f64>,
 }
 
+/// What a ref takes along where its metadata come to mean something else.
+#[derive(Default)]
+pub(super) struct Remembered {
+    pub(super) state: RefState,
+    pub(super) activity: Activity,
+    pub(super) starts: (u64, u64),
+}
+
 /// Whether a ref was active when that was last known, and how often it has become so.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Activity {
@@ -52,16 +60,22 @@ impl ActiveRef {
         self.awaiting.is_some() && self.state.last_target.is_none() && replicas.is_some()
     }
 
-    /// Takes what was seen of it in Kubernetes, and learns from the starts of its pods.
-    pub(super) fn look(&mut self, cluster: &Cluster) {
+    /// Takes what was seen of it in Kubernetes, and learns from the starts of its pods how far to look ahead.
+    pub(super) fn look(&mut self, cluster: &Cluster, queues: &mut Queues) {
         self.sighting = cluster.sighting(&self.object);
         let Some(Starts { warm, cold }) = self.sighting.as_ref().map(|sighting| &sighting.starts) else {
             return;
         };
+        if self.starts == (warm.count, cold.count) {
+            return;
+        }
         let lead = &mut self.state.lead;
         warm.since(self.starts.0).for_each(|seconds| lead.started(Start::Warm, seconds));
         cold.since(self.starts.1).for_each(|seconds| lead.started(Start::Cold, seconds));
         self.starts = (warm.count, cold.count);
+        if let Some(queue) = self.queue.as_ref().and_then(|known| queues.get_mut(known)) {
+            queue.look_ahead(lead.mean());
+        }
     }
 
     /// The ref's answer at `now`.

@@ -45,6 +45,13 @@ impl Queue {
         self.learner.follow(at, sample, series, self.index, self.zone.offset(at));
     }
 
+    /// Looks ahead about as far as workers take to start; where several refs ask for it, those of the slowest.
+    pub(super) fn look_ahead(&mut self, lead: f64) {
+        if !self.is_shared() || lead > self.learner.looks_ahead() {
+            self.learner.look_ahead(lead);
+        }
+    }
+
     /// Whether more than one ref asks for it.
     pub(super) fn is_shared(&self) -> bool {
         self.refs > 1

@@ -154,6 +154,11 @@ impl Arrivals {
         &self.horizons
     }
 
+    /// How far ahead they look.
+    pub fn lengths(&self) -> Horizons {
+        Horizons::new(self.horizons.each_ref().map(Horizon::seconds)).unwrap_or_default()
+    }
+
     /// The decayed rates.
     pub fn rates(&self) -> &Rates {
         &self.rates

@@ -59,6 +59,18 @@ impl Learner {
         &mut self.forecast
     }
 
+    /// The middle one of its horizons, seconds.
+    pub fn looks_ahead(&self) -> f64 {
+        self.forecast.arrivals().lengths().seconds()[1]
+    }
+
+    /// Looks about as far ahead as a worker takes to start, `lead` seconds.
+    pub fn look_ahead(&mut self, lead: f64) {
+        if let Some(horizons) = self.forecast.arrivals().lengths().about(lead) {
+            self.forecast.set_horizons(horizons);
+        }
+    }
+
     /// Takes what `series` has just taken in of this queue, where it is believed; else it is a sample that failed.
     pub fn follow(&mut self, t: f64, sample: &Sample, series: &Series, queue: QueueIndex, offset: i32) {
         let believed = series.view(queue, t).is_ok_and(|view| view.no_fall.is_none());

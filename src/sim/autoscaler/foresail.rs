@@ -198,6 +198,7 @@ impl Foresail {
             self.state.lead.started(kind, start.seconds);
         }
         self.starts = pool.starts().len();
+        self.learner.look_ahead(self.state.lead.mean());
         self.decide(now, looks);
     }
 
