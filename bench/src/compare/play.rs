@@ -6,7 +6,7 @@ use foresail::{
     config::text,
     sim::{
         job_log::{JobLog, Transform},
-        nodes::{NodePoolSpec, NodeType, Placement, Resources},
+        nodes::{Autoscaler, Karpenter, NodePoolSpec, NodeType, Placement, Resources},
         start_delay::{Span, StartDelay},
         workers::PoolSpec,
         world::{Outcome, Stage, World},
@@ -32,6 +32,10 @@ pub(crate) struct Worlds {
     /// Where the scheduler puts pods.
     #[arg(long, value_enum, default_value_t = Spread::Spreading)]
     pub(crate) placement: Spread,
+    /// Share of the nodes that Karpenter has on their way out at a time, those included that wait for a terminating
+    /// worker; above 0 and at most 1.
+    #[arg(long, value_parser = share, default_value_t = Karpenter::default().budget)]
+    pub(crate) node_budget: f64,
     /// Workers at most.
     #[arg(long, default_value_t = 20_000)]
     pub(crate) max: u32,
@@ -48,6 +52,7 @@ impl Worlds {
             node_start: vec![75.0],
             median: vec![300.0],
             placement: Spread::Spreading,
+            node_budget: Karpenter::default().budget,
             max,
             seed: 1,
         }
@@ -76,12 +81,17 @@ impl Worlds {
     /// Workers and nodes of the first world.
     pub(crate) fn first_pool(&self) -> PoolSpec {
         let first = |all: &[f64]| all.first().copied().unwrap_or(0.0);
-        pool(self.node_size.first().copied().unwrap_or(0), first(&self.node_start), self.placement)
+        self.pool(self.node_size.first().copied().unwrap_or(0), first(&self.node_start))
     }
 }
 
 fn seconds(text: &str) -> Result<f64, String> {
     text::seconds(text)
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let share = text.parse().map_err(|_| format!("{text:?} is no number"))?;
+    if share > 0.0 && share <= 1.0 { Ok(share) } else { Err(format!("{share} is not above 0 and at most 1")) }
 }
 
 /// One combination of the lists.
@@ -100,7 +110,7 @@ impl Worlds {
         for &median in &self.median {
             for &size in &self.node_size {
                 for &start in &self.node_start {
-                    let pool = pool(size, start, self.placement);
+                    let pool = self.pool(size, start);
                     all.push(Setting { label: label(size, start, median), pool, median });
                 }
             }
@@ -110,7 +120,7 @@ impl Worlds {
 
     /// The options as they are given, with all values.
     pub(crate) fn options(&self) -> Vec<(&'static str, Vec<String>)> {
-        let Self { node_size, node_start, median, placement, max, seed } = self;
+        let Self { node_size, node_start, median, placement, node_budget, max, seed } = self;
         let sizes: Vec<String> = node_size.iter().map(u32::to_string).collect();
         let times = |times: &[f64]| times.iter().map(|time| format!("{time}s")).collect::<Vec<_>>().join(",");
         let one = |value: String| vec![value];
@@ -119,9 +129,46 @@ impl Worlds {
             ("--node-start", one(times(node_start))),
             ("--median", one(times(median))),
             ("--placement", one(placement.to_string())),
+            ("--node-budget", one(node_budget.to_string())),
             ("--max", one(max.to_string())),
             ("--seed", one(seed.to_string())),
         ]
+    }
+
+    /// Workers that start in a few seconds on nodes of this size, which come from Karpenter.
+    fn pool(&self, size: u32, node_start: f64) -> PoolSpec {
+        let about = |seconds: f64| Span { from: 0.9 * seconds, to: 1.1 * seconds };
+        let nodes = (size > 0).then(|| {
+            let default = NodePoolSpec::default();
+            let room = u64::from(size);
+            let Resources { cpu, memory, gpus } = default.pod;
+            NodePoolSpec {
+                types: vec![NodeType {
+                    allocatable: Resources { cpu: room * cpu, memory: room * memory, gpus: room * gpus },
+                    ..default.types[0].clone()
+                }],
+                placement: match self.placement {
+                    Spread::Spreading => Placement::LeastAllocated,
+                    Spread::Packing => Placement::MostAllocated,
+                },
+                autoscaler: Autoscaler::Karpenter(Karpenter {
+                    budget: self.node_budget,
+                    ..Karpenter::default()
+                }),
+                launch: StartDelay::Fixed(0.0),
+                register: StartDelay::Mixture(vec![
+                    (0.85, about(node_start)),
+                    (0.12, about(2.0 * node_start)),
+                    (0.03, about(5.0 * node_start)),
+                ]),
+                ..default
+            }
+        });
+        PoolSpec {
+            start: StartDelay::Mixture(vec![(1.0, Span { from: 2.0, to: 5.0 })]),
+            nodes,
+            ..PoolSpec::default()
+        }
     }
 }
 
@@ -180,38 +227,6 @@ impl Case {
 fn label(size: u32, start: f64, median: f64) -> String {
     let nodes = if size == 0 { "no nodes".to_owned() } else { format!("nodes of {size} in {start} s") };
     if median > 0.0 { format!("{nodes}, jobs of {median} s") } else { nodes }
-}
-
-/// Workers that start in a few seconds on nodes of this size, which come from Karpenter.
-fn pool(size: u32, node_start: f64, placement: Spread) -> PoolSpec {
-    let about = |seconds: f64| Span { from: 0.9 * seconds, to: 1.1 * seconds };
-    let nodes = (size > 0).then(|| {
-        let default = NodePoolSpec::default();
-        let room = u64::from(size);
-        let Resources { cpu, memory, gpus } = default.pod;
-        NodePoolSpec {
-            types: vec![NodeType {
-                allocatable: Resources { cpu: room * cpu, memory: room * memory, gpus: room * gpus },
-                ..default.types[0].clone()
-            }],
-            placement: match placement {
-                Spread::Spreading => Placement::LeastAllocated,
-                Spread::Packing => Placement::MostAllocated,
-            },
-            launch: StartDelay::Fixed(0.0),
-            register: StartDelay::Mixture(vec![
-                (0.85, about(node_start)),
-                (0.12, about(2.0 * node_start)),
-                (0.03, about(5.0 * node_start)),
-            ]),
-            ..default
-        }
-    });
-    PoolSpec {
-        start: StartDelay::Mixture(vec![(1.0, Span { from: 2.0, to: 5.0 })]),
-        nodes,
-        ..PoolSpec::default()
-    }
 }
 
 /// All runs.
