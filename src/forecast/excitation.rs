@@ -79,22 +79,26 @@ impl Default for Excitation {
 impl Excitation {
     /// Arrivals to be expected in the next `horizon` seconds.
     pub fn expected(&self, recent: &Recent, horizon: f64) -> f64 {
-        self.terms(recent, horizon).map(|term| term.weight * term.per_weight).sum()
+        let (memory, hazard) = speaking(recent);
+        let rates = recent.rates.per_second();
+        let remembered: f64 = (0..SCALES.len()).map(|k| self.weight(memory + k) * rates[k]).sum();
+        horizon * (remembered + self.weight(hazard) / HAZARD_UNIT)
     }
 
-    /// Learns that `arrivals` came in within `horizon` seconds of `recent`, of which `others` more had been forecast
-    /// by another part; `every` is the time from one such lesson to the next, seconds.
-    pub fn learn(&mut self, recent: &Recent, horizon: f64, others: f64, arrivals: f64, every: f64) {
+    /// Learns that `arrivals` came in within `horizon` seconds of `recent`, where `expected` were by all parts
+    /// together; `every` is the time from one such lesson to the next, seconds.
+    pub fn learn(&mut self, recent: &Recent, horizon: f64, expected: f64, arrivals: f64, every: f64) {
         let kept = (-every * std::f64::consts::LN_2 / HALF_LIFE).exp();
-        let expected = (self.expected(recent, horizon) + others).max(1e-6);
-        let mut lesson = [(0.0, 0.0); TERMS];
-        for term in self.terms(recent, horizon) {
-            lesson[term.index] = (term.weight * term.per_weight * (arrivals / expected), term.per_weight);
+        let surprise = arrivals / expected.max(1e-6);
+        let (mut credit, mut exposure) = ([0.0; TERMS], [0.0; TERMS]);
+        for Term { index, weight, per_weight } in self.terms(recent, horizon) {
+            credit[index] = weight * per_weight * surprise;
+            exposure[index] = per_weight;
         }
-        for (k, (credit, exposure)) in lesson.into_iter().enumerate() {
+        for k in 0..TERMS {
             let base = f64::from(PRIOR_EXPOSURE[k]);
-            self.credit[k] = forget(self.credit[k], base * f64::from(PRIOR[k]), kept, credit);
-            self.exposure[k] = forget(self.exposure[k], base, kept, exposure);
+            self.credit[k] = forget(self.credit[k], base * f64::from(PRIOR[k]), kept, credit[k]);
+            self.exposure[k] = forget(self.exposure[k], base, kept, exposure[k]);
         }
     }
 
@@ -106,15 +110,24 @@ impl Excitation {
 
     /// The terms that speak now.
     pub fn terms(&self, recent: &Recent, horizon: f64) -> impl Iterator<Item = Term> + use<'_> {
-        let memory = if recent.age < BURST { 0 } else { SCALES.len() };
-        let hazard = AGES.iter().filter(|&&bound| recent.age >= bound).count();
+        let (memory, hazard) = speaking(recent);
         let rates = *recent.rates.per_second();
-        let weight = |index: usize| f64::from(self.credit[index]) / f64::from(self.exposure[index]);
         let memories = (0..SCALES.len()).map(move |k| (memory + k, rates[k] * horizon));
         memories
-            .chain([(2 * SCALES.len() + hazard, horizon / HAZARD_UNIT)])
-            .map(move |(index, per_weight)| Term { index, weight: weight(index), per_weight })
+            .chain([(hazard, horizon / HAZARD_UNIT)])
+            .map(|(index, per_weight)| Term { index, weight: self.weight(index), per_weight })
     }
+
+    fn weight(&self, index: usize) -> f64 {
+        f64::from(self.credit[index]) / f64::from(self.exposure[index])
+    }
+}
+
+/// Where the terms of the rates begin that speak now, and the hazard that does.
+fn speaking(recent: &Recent) -> (usize, usize) {
+    let memory = if recent.age < BURST { 0 } else { SCALES.len() };
+    let hazard = AGES.iter().filter(|&&bound| recent.age >= bound).count();
+    (memory, 2 * SCALES.len() + hazard)
 }
 
 /// Lets a sum fall towards its prior and adds to it.

@@ -153,6 +153,6 @@ impl Horizon {
         if others < expected {
             self.dispersion.learn(expected + others, arrivals);
         }
-        self.weights.learn(&recent, self.seconds, others, arrivals, every);
+        self.weights.learn(&recent, self.seconds, expected + others, arrivals, every);
     }
 }

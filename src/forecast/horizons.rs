@@ -6,9 +6,9 @@ pub const HORIZONS: usize = 3;
 /// Shortest and longest horizon, seconds.
 const BOUNDS: [f64; 2] = [1.0, 86_400.0];
 
-/// Shortest and longest middle of horizons about a lead time, seconds: shorter ones would be turned over so often that
-/// a tick of many queues takes long.
-const MIDDLE: [f64; 2] = [45.0, 7_200.0];
+/// Shortest and longest middle of horizons about a lead time, seconds. Shorter ones bring nothing on the public logs,
+/// and would be turned over so often that a tick of many queues takes long.
+const MIDDLE: [f64; 2] = [90.0, 7_200.0];
 
 /// Ratio from one horizon about a lead time to the next.
 const APART: f64 = 3.0;
@@ -74,7 +74,7 @@ mod tests {
         let horizons = Horizons::default();
         assert_eq!(horizons.about(100.0), None);
         assert_eq!(horizons.about(600.0), Horizons::new([200.0, 600.0, 1800.0]).ok());
-        assert_eq!(horizons.about(4.0), Horizons::new([15.0, 45.0, 135.0]).ok());
+        assert_eq!(horizons.about(4.0), None);
         assert_eq!(horizons.about(1e9), Horizons::new([2400.0, 7200.0, 21_600.0]).ok());
     }
 }
