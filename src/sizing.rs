@@ -8,18 +8,21 @@
 //! - `backlog`: workers for what waits now
 //! - `spare`, `budget`: workers for what is expected, and what may be spent on them
 //! - [`KeepAlive`]: the hold on the way down
+//! - [`Spending`]: what workers may cost in a period
 
 mod backlog;
 mod budget;
 mod keep_alive;
 mod policy;
 mod spare;
+mod spending;
 mod why;
 mod workers;
 
 pub use budget::Budget;
 pub use keep_alive::KeepAlive;
 pub use policy::{Mode, Objective, Pin, Policy, Strategy};
+pub use spending::{MaxSpend, Spending};
 pub use why::{Ahead, Why};
 
 use crate::forecast::{Forecast, lead::LeadTimes};
@@ -55,6 +58,8 @@ pub struct RefState {
     pub lead: LeadTimes,
     /// What was spent on forecasts, and what may be.
     pub budget: Budget,
+    /// What its workers have cost, where the policy bounds that.
+    spending: Option<Box<Spending>>,
     hold: KeepAlive,
     /// The busy floor when it was last seen: it stands while the queue cannot be seen.
     floor: u32,

@@ -7,7 +7,7 @@ use crate::{
         raw::RawPolicy,
         text::{Texts, seconds},
     },
-    sizing::{Objective, Policy},
+    sizing::{MaxSpend, Objective, Policy},
 };
 
 /// One policy key as the docs show it.
@@ -71,6 +71,20 @@ pub const POLICY_KEYS: &[PolicyKey] = &[
         "Workers at most; busy workers above it are kept until they are done.",
     ),
     key(
+        "price",
+        "cost units",
+        "0.000001 to 1000000",
+        "1",
+        "What one worker costs an hour, in a unit of your choice.",
+    ),
+    key(
+        "max_spend",
+        "cost units per period",
+        "over 0, per `hour`, `day`, `week` or a duration of 1 h to 31 d: `50/day`",
+        "none",
+        "What the workers may cost in any stretch of time of that length; half of it is kept for an even pace.",
+    ),
+    key(
         "keep_alive",
         "duration",
         "0 s to 1d",
@@ -94,7 +108,7 @@ pub const POLICY_KEYS: &[PolicyKey] = &[
 ];
 
 /// Keys that later versions have.
-const LATER: &[&str] = &["max_spend", "group", "weight", "calendar", "forecast", "history", "victims"];
+const LATER: &[&str] = &["group", "weight", "calendar", "forecast", "history", "victims"];
 
 const fn key(
     name: &'static str,
@@ -121,6 +135,8 @@ pub struct PolicyConfig {
 enum Allowed {
     Any,
     Between(f64, f64),
+    /// Cost units, both in periods of so many seconds.
+    SpendBetween(f64, f64, f64),
 }
 
 /// What is wrong with one key.
@@ -194,19 +210,29 @@ impl PolicyConfig {
             Some(Allowed::Any) => Ok(()),
             Some(Allowed::Between(low, high)) => {
                 let number = seconds(value).map_err(|what| wrong(name, what))?;
-                if (*low..=*high).contains(&number) {
-                    Ok(())
+                within(name, value, number, *low, *high)
+            }
+            Some(Allowed::SpendBetween(low, high, period)) => {
+                let spend = max_spend(value)?;
+                if same(spend.period, *period) {
+                    within(name, value, spend.amount, *low, *high)
                 } else {
-                    Err(wrong(
-                        name,
-                        format!(
-                            "{value} is outside {low} to {high}, which is what the policy lets a ref set (tenant_may)"
-                        ),
-                    ))
+                    let what =
+                        format!("{value} is not per {period} s, as the policy's bounds are (tenant_may)");
+                    Err(wrong(name, what))
                 }
             }
         }
     }
+}
+
+fn within(name: &str, text: &str, value: f64, low: f64, high: f64) -> Result<(), PolicyError> {
+    if (low..=high).contains(&value) {
+        return Ok(());
+    }
+    let what =
+        format!("{text} is outside {low} to {high}, which is what the policy lets a ref set (tenant_may)");
+    Err(wrong(name, what))
 }
 
 /// Whether a key belongs to policies, in this version or a later one.
@@ -244,6 +270,8 @@ fn policy(keys: &BTreeMap<String, String>) -> Result<Policy, PolicyError> {
         slots: count("slots", get("slots").unwrap_or("1"), 1, 10_000)?,
         min,
         max,
+        price: number("price", get("price").unwrap_or("1"), 1e-6, 1e6)?,
+        max_spend: get("max_spend").map(max_spend).transpose()?,
         keep_alive: duration("keep_alive", get("keep_alive").unwrap_or("60s"), 0.0, 86_400.0)?,
         timezone: get("timezone").filter(|name| *name != "UTC").map(Into::into),
         budget: number("budget", get("budget").unwrap_or("0.25"), 0.0, 10.0)?,
@@ -267,10 +295,39 @@ fn allowed((name, texts): (String, Texts)) -> Result<(String, Allowed), PolicyEr
     let bound = |text: &str| seconds(text).map_err(|what| wrong(&name, what));
     let allowed = match texts.0.as_slice() {
         [any] if any == "any" => Allowed::Any,
+        [low, high] if name == "max_spend" => {
+            let (low, high) = (max_spend(low)?, max_spend(high)?);
+            if !same(low.period, high.period) {
+                return Err(wrong(&name, "both bounds are per the same period".to_owned()));
+            }
+            Allowed::SpendBetween(low.amount, high.amount, high.period)
+        }
         [low, high] => Allowed::Between(bound(low)?, bound(high)?),
         _ => return Err(wrong(&name, "write any, or the bounds [LOW, HIGH]".to_owned())),
     };
     Ok((name, allowed))
+}
+
+/// Parses an amount and its period: `50/day`, `3.5/12h`.
+fn max_spend(text: &str) -> Result<MaxSpend, PolicyError> {
+    let refuse = || wrong("max_spend", format!("{text:?} is not an amount and its period, such as 50/day"));
+    let (amount, period) = text.split_once('/').ok_or_else(refuse)?;
+    let amount = amount.trim().parse::<f64>().ok().filter(|amount| *amount > 0.0 && amount.is_finite());
+    let amount = amount.ok_or_else(refuse)?;
+    let period = match period.trim() {
+        "hour" => HOUR,
+        "day" => 24.0 * HOUR,
+        "week" => 168.0 * HOUR,
+        other => duration("max_spend", other, HOUR, 744.0 * HOUR)?,
+    };
+    Ok(MaxSpend { amount, period })
+}
+
+/// Seconds.
+const HOUR: f64 = 3600.0;
+
+fn same(a: f64, b: f64) -> bool {
+    a.total_cmp(&b).is_eq()
 }
 
 fn number(name: &str, text: &str, low: f64, high: f64) -> Result<f64, PolicyError> {
@@ -328,7 +385,11 @@ mod tests {
     fn a_wrong_key_or_value_says_what_would_be_right() {
         for (text, wanted) in [
             ("worht: 3", "worht: no such policy key; there are objective, worth"),
-            ("max_spend: 3", "max_spend: not in this version"),
+            ("calendar: 3", "calendar: not in this version"),
+            ("max_spend: 3", "max_spend: \"3\" is not an amount and its period, such as 50/day"),
+            ("max_spend: 0/day", "max_spend: \"0/day\" is not an amount"),
+            ("max_spend: 5/10m", "max_spend: 600 is out of range (over 0, per `hour`"),
+            ("tenant_may: { max_spend: [1/day, 9/week] }", "max_spend: both bounds are per the same period"),
             ("worth: much", "worth: \"much\" is not a number"),
             ("worth: -1", "worth: -1 is out of range (0.001 to 1000)"),
             ("slots: 0", "slots: 0 is out of range (1 to 10000)"),
@@ -347,13 +408,17 @@ mod tests {
     #[test]
     fn a_ref_changes_only_what_the_policy_opens_to_it() {
         let config = PolicyConfig::from_yaml(
-            "{ slots: 2, tenant_may: { worth: [0.1, 10], keep_alive: [0s, 5m], slots: any } }",
+            "{ slots: 2, tenant_may: { worth: [0.1, 10], keep_alive: [0s, 5m], slots: any, max_spend: [1/day, 50/day] } }",
         )
         .unwrap();
         let with = |name, value| config.with_overrides(&BTreeMap::from([(name, value)]));
         assert_eq!(with("slots", "4").unwrap().slots, 4);
         assert!((with("keep_alive", "2m").unwrap().keep_alive - 120.0).abs() < f64::EPSILON);
         assert!(with("worth", "11").unwrap_err().to_string().contains("outside 0.1 to 10"));
+        let day = MaxSpend { amount: 50.0, period: 86_400.0 };
+        assert_eq!(with("max_spend", "50/24h").unwrap().max_spend, Some(day));
+        assert!(with("max_spend", "51/day").unwrap_err().to_string().contains("outside 1 to 50"));
+        assert!(with("max_spend", "50/week").unwrap_err().to_string().contains("not per 86400 s"));
         assert!(with("max", "9").unwrap_err().to_string().contains("tenant_may"));
     }
 }

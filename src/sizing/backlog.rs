@@ -4,7 +4,7 @@ use super::Objective;
 use crate::forecast::service::Law;
 
 /// Jobs that must have ended before their run times are believed; before, every waiting job is to have its worker.
-const ENOUGH: f64 = 10.0;
+pub(super) const ENOUGH: f64 = 10.0;
 
 /// What there is to do, and how long things take.
 #[derive(Debug, Clone, Copy)]

@@ -1,5 +1,7 @@
 //! What the operator wants of a ref, checked.
 
+use super::MaxSpend;
+
 /// The policy of one ref after all overrides by key.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Policy {
@@ -13,6 +15,10 @@ pub struct Policy {
     pub min: u32,
     /// Workers at most; no bound where absent.
     pub max: Option<u32>,
+    /// Cost units an hour of one worker; above 0.
+    pub price: f64,
+    /// What the workers may cost in a period; no bound where absent.
+    pub max_spend: Option<MaxSpend>,
     /// Seconds that a worker is kept after the work that it was started for is gone.
     pub keep_alive: f64,
     /// Idle worker-seconds that may be spent on forecasts for each busy one; 0 for no speculation.
@@ -69,6 +75,13 @@ pub enum Pin {
     Workers(u32),
 }
 
+impl Policy {
+    /// Cost units a second of one worker.
+    pub(super) fn price_a_second(&self) -> f64 {
+        self.price / 3600.0
+    }
+}
+
 impl Default for Policy {
     fn default() -> Self {
         Self {
@@ -77,6 +90,8 @@ impl Default for Policy {
             slots: 1,
             min: 0,
             max: None,
+            price: 1.0,
+            max_spend: None,
             keep_alive: 60.0,
             budget: 0.25,
             timezone: None,

@@ -31,6 +31,8 @@ pub struct Why {
     pub floor: Option<u32>,
     /// The cap, where it lowered the target.
     pub max: Option<u32>,
+    /// Workers that `max_spend` pays for, where that lowered the target.
+    pub max_spend: Option<u32>,
     /// The minimum, where it raised the target.
     pub min: Option<u32>,
     /// Whether the ScaledObject's maximum lowered the target.
@@ -95,6 +97,7 @@ impl fmt::Display for Why {
         for (name, value) in [
             ("floor", self.floor),
             ("max", self.max),
+            ("max_spend", self.max_spend),
             ("min", self.min),
             ("object_max", self.workload.and_then(|seen| seen.max.filter(|_| self.object_max))),
             ("object_min", self.workload.and_then(|seen| seen.min.filter(|_| self.object_min))),

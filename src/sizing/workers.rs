@@ -1,7 +1,8 @@
 //! The target of workers that take jobs again and again (a ScaledObject).
 
-use super::backlog::{Backlog, Needed};
+use super::backlog::{Backlog, ENOUGH, Needed};
 use super::spare::Spare;
+use super::spending::{self, Crew, Room};
 use super::{Ahead, Decision, Pin, Policy, RefState, Undecided, Why, Workload, demand, saturate};
 use crate::forecast::Forecast;
 use crate::series::{Depth, NoFall, QueueView, Unseen};
@@ -21,6 +22,7 @@ pub(super) fn decide(
         state.last_target = Some(replicas);
         state.hold.observe(now, policy.keep_alive, replicas);
     }
+    let room = spending::account(&mut state.spending, now, policy, workload);
     let seen = queue.is_ok();
     if let Ok(view) = &queue {
         state.floor = busy_floor(&view.depth, state.last_target);
@@ -33,10 +35,14 @@ pub(super) fn decide(
         }
         Some(Pin::Reactive) | None => {
             let speculates = pin.is_none() && policy.budget > 0.0;
-            Sizing { now, view: &queue?, forecast, workload, policy, floor, speculates }.decide(state)?
+            Sizing { now, view: &queue?, forecast, workload, policy, floor, room, speculates }
+                .decide(state)?
         }
     };
     decision.why.workload = Some(workload);
+    if let (Some(spending), None) = (&mut state.spending, workload.there()) {
+        spending.stand(policy.price_a_second() * f64::from(decision.target));
+    }
     // A number that was answered unseen says nothing of the workers that there are.
     if seen {
         state.last_target = Some(decision.target);
@@ -53,6 +59,8 @@ struct Sizing<'a> {
     policy: &'a Policy,
     /// Workers known to be busy.
     floor: u32,
+    /// What may still be spent, where the policy bounds that.
+    room: Option<Room>,
     /// Whether anything may be spent on forecasts.
     speculates: bool,
 }
@@ -62,6 +70,7 @@ struct Limited {
     at_least: u32,
     objects_least: u32,
     capped: u32,
+    paid: u32,
     objects_most: u32,
     target: u32,
 }
@@ -90,7 +99,8 @@ impl Sizing<'_> {
         let followed = held.max(needed.workers.saturating_add(draining).min(last));
         let unfallen =
             |wanted: u32| if view.no_fall.is_some() || !settled { wanted.max(last) } else { wanted };
-        let reactive = self.limit(unfallen(followed));
+        let paid = self.room.map(|room| room.workers(self.crew(last, lead)));
+        let reactive = self.limit(unfallen(followed), paid);
 
         let spare = if self.speculates {
             Spare::of(self.forecast, policy.objective, lead, policy.slots)
@@ -99,7 +109,7 @@ impl Sizing<'_> {
         };
         let spares = spare.wanted(last.saturating_sub(needed.workers)).min(state.budget.affords(lead));
         let wanted = unfallen(followed.max(needed.workers.saturating_add(spares)));
-        let limited = self.limit(wanted);
+        let limited = self.limit(wanted, paid);
 
         let target = limited.target;
         state.speculative = target.saturating_sub(reactive.target);
@@ -126,8 +136,9 @@ impl Sizing<'_> {
                 .or((!settled && wanted == last && wanted > followed).then_some("in-flight-unseen")),
             floor: (target > limited.objects_most).then_some(self.floor),
             max: (limited.capped < limited.objects_least).then_some(limited.capped),
+            max_spend: (limited.paid < limited.capped).then_some(limited.paid),
             min: (limited.at_least > wanted).then_some(limited.at_least),
-            object_max: limited.objects_most < limited.capped,
+            object_max: limited.objects_most < limited.paid,
             object_min: limited.objects_least > limited.at_least,
             workload: None,
             never_seen: !view.ever_seen,
@@ -156,14 +167,31 @@ impl Sizing<'_> {
         .needed(self.policy.objective)
     }
 
-    fn limit(&self, wanted: u32) -> Limited {
+    /// The workers that are to be paid for, `last` being those that there are.
+    fn crew(&self, last: u32, lead: f64) -> Crew {
+        let (service, policy) = (self.forecast.service(), self.policy);
+        let Depth { waiting, in_flight, stuck, .. } = self.view.depth;
+        let jobs = waiting.saturating_add(in_flight.unwrap_or(0).saturating_sub(stuck));
+        let run = service.law().mean();
+        let work = jobs as f64 * run / f64::from(policy.slots.max(1));
+        Crew {
+            price: policy.price_a_second(),
+            there: last,
+            work: if service.jobs() < ENOUGH { f64::INFINITY } else { work },
+            beside: lead + policy.keep_alive,
+            run,
+        }
+    }
+
+    fn limit(&self, wanted: u32, paid: Option<u32>) -> Limited {
         let raised = |by: u32, n: u32| if n > 0 { n.max(by) } else { 0 };
         let lowered = |by: Option<u32>, n: u32| n.min(by.unwrap_or(u32::MAX));
         let at_least = raised(self.policy.min, wanted);
         let objects_least = raised(self.workload.min.unwrap_or(0), at_least);
         let capped = lowered(self.policy.max, objects_least);
-        let objects_most = lowered(self.workload.max, capped);
-        Limited { at_least, objects_least, capped, objects_most, target: objects_most.max(self.floor) }
+        let paid = lowered(paid, capped);
+        let objects_most = lowered(self.workload.max, paid);
+        Limited { at_least, objects_least, capped, paid, objects_most, target: objects_most.max(self.floor) }
     }
 }
 
@@ -197,6 +225,11 @@ impl Workload {
     /// Pods asked for, at least: those that are seen where the replicas themselves are not known.
     pub fn asked_for(&self) -> Option<u32> {
         self.replicas.or_else(|| Some(self.ready?.saturating_add(self.starting.unwrap_or(0))))
+    }
+
+    /// Pods that there are, those included that have been told to go, where that is seen.
+    pub(super) fn there(&self) -> Option<u32> {
+        self.asked_for().map(|pods| pods.saturating_add(self.terminating.unwrap_or(0)))
     }
 
     /// How many workers a hold may keep: those that run, and those starting that work waits for.

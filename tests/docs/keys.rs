@@ -69,6 +69,7 @@ fn every_field_of_the_why_line_is_documented() {
         no_fall: Some("failed-sample"),
         floor: Some(1),
         max: Some(1),
+        max_spend: Some(1),
         min: Some(1),
         object_max: true,
         object_min: true,

@@ -122,7 +122,7 @@ async fn a_wrong_configuration_names_file_line_and_field() {
             "preset: redis-lisp",
             "no preset is called \"redis-lisp\"; there are redis-list",
         ),
-        ("keep_alive: 0s", "keep_alive: 0s, max_spend: 3", "policies.default.max_spend: not in this version"),
+        ("keep_alive: 0s", "keep_alive: 0s, calendar: 3", "policies.default.calendar: not in this version"),
         ("host: 127.0.0.1,", "", "sources.jobs.redis: give exactly one of url"),
         (
             "policies:",
