@@ -8,10 +8,12 @@
 //! - `backlog`: workers for what waits now
 //! - `spare`, `budget`: workers for what is expected, and what may be spent on them
 //! - [`KeepAlive`]: the hold on the way down
+//! - [`Memory`]: what is kept of a ref over restarts
 
 mod backlog;
 mod budget;
 mod keep_alive;
+mod memory;
 mod policy;
 mod spare;
 mod why;
@@ -19,6 +21,7 @@ mod workers;
 
 pub use budget::Budget;
 pub use keep_alive::KeepAlive;
+pub use memory::{BadMemory, MEMORY_VERSION, Memory};
 pub use policy::{Mode, Objective, Pin, Policy, Strategy};
 pub use why::{Ahead, Why};
 
