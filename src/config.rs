@@ -37,6 +37,8 @@ pub struct Config {
     pub kubernetes: Option<KubernetesConfig>,
     /// What holds in an incident; the first that fits a ref wins.
     pub overrides: Vec<Override>,
+    /// Where what was learned is kept; nowhere where absent.
+    pub state: Option<StateConfig>,
 }
 
 /// Where KEDA calls.
@@ -80,6 +82,24 @@ pub struct KubernetesConfig {
     pub namespaces: Vec<String>,
     /// Whose cluster; in a pod the cluster that it runs in where absent, else what `KUBECONFIG` says.
     pub kubeconfig: Option<PathBuf>,
+}
+
+/// Where and how what was learned is kept over restarts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StateConfig {
+    /// Where.
+    pub place: StatePlace,
+    /// Seconds between two writes.
+    pub every: f64,
+    /// Seconds after which a queue or ref that nobody asked for is forgotten.
+    pub forget_after: f64,
+}
+
+/// Where what was learned is kept.
+#[derive(Debug, Clone, PartialEq)]
+pub enum StatePlace {
+    /// A file; its folder must be there.
+    File(PathBuf),
 }
 
 /// One line of `override`.

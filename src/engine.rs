@@ -4,11 +4,13 @@ mod active;
 mod cluster;
 mod crews;
 mod faults;
+mod keep;
 mod meaning;
 mod queues;
 mod run;
 mod shadow;
 
+pub use keep::Keep;
 pub use run::{Event, run};
 pub use shadow::{AT_LEAST_EVERY, WATCHED};
 
@@ -60,6 +62,8 @@ pub struct Engine {
     spare: Option<Arc<Table>>,
     /// Refs that turned active in the tick at hand, and how often by now; told once its table is out.
     activated: Vec<(Arc<RefEntry>, u64)>,
+    /// What lasts longer than the process.
+    keep: Option<Keep>,
 }
 
 impl Engine {
@@ -79,6 +83,7 @@ impl Engine {
             expired_at: 0.0,
             spare: None,
             activated: Vec::new(),
+            keep: None,
         };
         engine.open_sources();
         engine
@@ -119,6 +124,11 @@ impl Engine {
         if let Some(former) = self.former_self(&adopted) {
             adopted.state = former.state.clone();
             adopted.activity.active = former.activity.active;
+        } else if let Some(known) = self.keep.as_mut().and_then(|keep| keep.recall_ref(&adopted.entry)) {
+            // What its pods were seen to do since the start is learned on top of it.
+            adopted.state = known;
+            adopted.starts = (0, 0);
+            adopted.look(&self.cluster, &mut self.queues);
         }
         self.active[row] = Some(adopted);
     }
@@ -292,12 +302,17 @@ impl Engine {
     /// Finds or adds a ref's queue and counts the ref.
     fn claim(&mut self, spec: &RefSpec) -> Option<Arc<KnownQueue>> {
         let rules = rules(&self.config, &spec.queue)?;
-        Some(self.queues.claim(&spec.queue, rules, &spec.policy, &mut self.series))
+        let keep = &mut self.keep;
+        let recall = |key: &_| keep.as_mut().and_then(|keep| keep.recall_queue(key));
+        Some(self.queues.claim(&spec.queue, rules, &spec.policy, &mut self.series, recall))
     }
 
     fn release(&mut self, queue: Option<&Arc<KnownQueue>>, spec: Option<&RefSpec>) {
         if let (Some(known), Some(spec)) = (queue, spec) {
-            self.queues.release(known, spec.policy.mode, &mut self.series);
+            let gone = self.queues.release(known, spec.policy.mode, &mut self.series);
+            if let (Some(gone), Some(keep)) = (gone, &mut self.keep) {
+                keep.shelve_queue(&gone);
+            }
         }
     }
 
@@ -344,6 +359,9 @@ impl Engine {
         for entry in &gone {
             if let Some(active) = self.active.get_mut(entry.row).and_then(Option::take) {
                 self.release(active.queue.as_ref(), active.spec.as_ref().ok());
+                if let Some(keep) = &mut self.keep {
+                    keep.shelve_ref(&active);
+                }
             }
             self.refs.free_row(entry.row);
         }

@@ -16,6 +16,7 @@ pub mod sampler;
 pub mod scaler;
 pub mod shutdown;
 pub mod source;
+pub mod state;
 pub mod telemetry;
 pub mod workloads;
 

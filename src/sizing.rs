@@ -9,10 +9,12 @@
 //! - `spare`, `budget`: workers for what is expected, and what may be spent on them
 //! - [`KeepAlive`]: the hold on the way down
 //! - [`Spending`]: what workers may cost in a period
+//! - [`Memory`]: what is kept of a ref over restarts
 
 mod backlog;
 mod budget;
 mod keep_alive;
+mod memory;
 mod policy;
 mod spare;
 mod spending;
@@ -21,6 +23,7 @@ mod workers;
 
 pub use budget::Budget;
 pub use keep_alive::KeepAlive;
+pub use memory::{BadMemory, MEMORY_VERSION, Memory};
 pub use policy::{Mode, Objective, Pin, Policy, Strategy};
 pub use spending::{MaxSpend, Spending};
 pub use why::{Ahead, Why};

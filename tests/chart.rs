@@ -54,6 +54,9 @@ fn the_schema_refuses_what_means_nothing_and_names_it() {
         ),
         (json!({ "kubernetes": { "namespaces": ["chem-*"] } }), "/kubernetes/namespaces/0"),
         (json!({ "kubernetes": { "addresses": ["http://foresail:6000"] } }), "/kubernetes/addresses/0"),
+        (json!({ "persistence": { "accessModes": ["Often"] } }), "/persistence/accessModes/0"),
+        (json!({ "persistence": { "mountPath": "/etc/foresail/config" } }), "/persistence/mountPath"),
+        (json!({ "config": { "state": "some" } }), "/config/state"),
         (json!({ "probes": { "liveness": { "period": 1 } } }), "period"),
     ] {
         let said = refusal(&merged(&defaults(), &wrong)).unwrap_or_else(|| panic!("{wrong} is taken"));

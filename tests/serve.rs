@@ -9,5 +9,6 @@ mod serve {
     mod foresail;
     mod kubernetes;
     mod life;
+    mod state;
 }
 mod support;

@@ -3,6 +3,7 @@
 //! gRPC has a thread of its own, the engine another; everything that waits for backends or scrapes
 //! shares the io runtime. So neither a slow backend nor a long tick touches an answer.
 
+mod memory;
 mod sources;
 mod watch_file;
 
@@ -117,6 +118,7 @@ pub(super) fn run(path: &Path, host: Option<IpAddr>) -> Result<()> {
         move || Health { alive: http.alive().is_ok(), ready: http.ready().is_ok() }
     });
     let engine = Engine::new(config.clone(), refs.clone(), answers.clone());
+    let (engine, keeper) = memory::open(engine, config.state.as_ref())?;
     let mut sources = Sources::new(shared.clone(), io.handle().clone());
     sources.start(sources.prepare(&config)?, &engine.interests());
 
@@ -162,6 +164,7 @@ pub(super) fn run(path: &Path, host: Option<IpAddr>) -> Result<()> {
     // The engine may have ended by itself: then nobody takes the word to stop.
     let _ = events.send(Event::Stop);
     let engine = join("engine", engine_thread);
+    memory::finish(keeper);
     io.shutdown_timeout(Duration::from_secs(1));
     tracing::info!("foresail has stopped");
     grpc.and(engine)

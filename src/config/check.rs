@@ -1,17 +1,19 @@
 //! From the raw file to the checked configuration, field by field.
 
+mod state;
 mod stores;
 
 use std::{collections::BTreeMap, net::SocketAddr};
 
 use regex::Regex;
-use serde_json::Value;
 
 use crate::{
     config::{
         Config, GrpcConfig, HttpConfig, KubernetesConfig, Override,
         policy::PolicyConfig,
-        raw::{RawConfig, RawGrpc, RawHints, RawKubernetes, RawLayout, RawOverride, RawSource, RawWatch},
+        raw::{
+            NoneOr, RawConfig, RawGrpc, RawHints, RawKubernetes, RawLayout, RawOverride, RawSource, RawWatch,
+        },
         source::{Access, Layout, LayoutRead, MissingQueue, SourceConfig, StoreConfig, Watch, WorkloadName},
         text::{Glob, Text, Texts, seconds},
     },
@@ -34,7 +36,7 @@ fn wrong<T>(path: impl Into<String>, what: impl Into<String>) -> Checked<T> {
 
 pub(super) fn config(raw: RawConfig) -> Checked<Config> {
     let RawConfig { grpc, http, sources, policies, kubernetes, overrides, state, hints } = raw;
-    not_yet(state.as_ref(), &hints)?;
+    not_yet(&hints)?;
     let mut checked = BTreeMap::from([("default".to_owned(), PolicyConfig::default())]);
     for (name, raw) in policies {
         let path = format!("policies.{name}");
@@ -52,6 +54,7 @@ pub(super) fn config(raw: RawConfig) -> Checked<Config> {
         policies: checked,
         kubernetes: kubernetes.map(kubernetes_config).transpose()?,
         overrides: overrides.into_iter().enumerate().map(override_line).collect::<Checked<_>>()?,
+        state: state.and_then(|NoneOr(state)| state).map(state::config).transpose()?,
     };
     for source in config.sources.values() {
         for (at, watch) in source.watch.iter().enumerate() {
@@ -67,10 +70,7 @@ pub(super) fn config(raw: RawConfig) -> Checked<Config> {
 }
 
 /// Keys that stand in the design and come with later versions: refused, since they would do nothing.
-fn not_yet(state: Option<&Value>, hints: &RawHints) -> Checked<()> {
-    if state.is_some_and(|state| state != "none") {
-        return wrong("state", "not in this version: only none is");
-    }
+fn not_yet(hints: &RawHints) -> Checked<()> {
     if hints.mode != "observe" {
         return wrong("hints.mode", format!("{:?} is not in this version: only observe is", hints.mode));
     }

@@ -1,8 +1,11 @@
 //! The file as written: shapes only, nothing checked but names and types.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{collections::BTreeMap, fmt, marker::PhantomData, path::PathBuf};
 
-use serde::Deserialize;
+use serde::{
+    Deserialize, Deserializer,
+    de::{self, Unexpected},
+};
 
 use crate::config::{
     ServerTls,
@@ -20,7 +23,7 @@ pub(super) struct RawConfig {
     pub(super) kubernetes: Option<RawKubernetes>,
     #[serde(rename = "override")]
     pub(super) overrides: Vec<RawOverride>,
-    pub(super) state: Option<serde_json::Value>,
+    pub(super) state: Option<NoneOr<RawState>>,
     pub(super) hints: RawHints,
 }
 
@@ -162,10 +165,48 @@ pub(super) struct RawOverride {
 }
 
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawState {
+    pub(super) file: Option<PathBuf>,
+    pub(super) every: Option<Text>,
+    pub(super) forget_after: Option<Text>,
+}
+
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawHints {
     pub(super) mode: String,
     pub(super) victims: Text,
+}
+
+/// The word `none`, or a map.
+#[derive(Debug)]
+pub(super) struct NoneOr<T>(pub(super) Option<T>);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for NoneOr<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct NoneOrMap<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> de::Visitor<'de> for NoneOrMap<T> {
+            type Value = NoneOr<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("none, or a map")
+            }
+
+            fn visit_str<E: de::Error>(self, word: &str) -> Result<NoneOr<T>, E> {
+                if word == "none" {
+                    Ok(NoneOr(None))
+                } else {
+                    Err(E::invalid_value(Unexpected::Str(word), &self))
+                }
+            }
+
+            fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<NoneOr<T>, A::Error> {
+                T::deserialize(de::value::MapAccessDeserializer::new(map)).map(|map| NoneOr(Some(map)))
+            }
+        }
+        deserializer.deserialize_any(NoneOrMap(PhantomData))
+    }
 }
 
 impl Default for RawGrpc {

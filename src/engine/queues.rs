@@ -1,10 +1,11 @@
 //! The queues that some ref asks for: found by name when a ref comes, by place at every tick.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, ops::Range, sync::Arc};
 
+use super::keep::clamped;
 use crate::{
     clock::Zone,
-    forecast::{horizons::Horizons, learner::Learner},
+    forecast::{Forecast, horizons::Horizons, learner::Learner},
     series::{KnownQueue, QueueIndex, QueueKey, QueueRules, Sample, Series},
     sizing::{Mode, Policy},
 };
@@ -69,13 +70,14 @@ impl Queues {
         self.places.get_mut(known.index.at())?.as_mut().filter(|queue| Arc::ptr_eq(&queue.known, known))
     }
 
-    /// Finds or adds a ref's queue and counts the ref.
+    /// Finds or adds a ref's queue and counts the ref. `recall` says what was learned of a new one before.
     pub(super) fn claim(
         &mut self,
         key: &QueueKey,
         rules: QueueRules,
         policy: &Policy,
         series: &mut Series,
+        recall: impl FnOnce(&QueueKey) -> Option<Forecast>,
     ) -> Arc<KnownQueue> {
         let known = self
             .by_key
@@ -93,7 +95,7 @@ impl Queues {
             own_fault: false,
             read: false,
             refs: 0,
-            learner: Box::new(Learner::new(Horizons::default())),
+            learner: Box::new(recall(key).map_or_else(|| Learner::new(Horizons::default()), Learner::resume)),
             zone: Zone::named(policy.timezone.as_deref()),
         });
         queue.refs += 1;
@@ -101,16 +103,32 @@ impl Queues {
         known.clone()
     }
 
-    /// A ref leaves its queue; with the last one the queue goes.
-    pub(super) fn release(&mut self, known: &Arc<KnownQueue>, mode: Mode, series: &mut Series) {
-        let Some(queue) = self.get_mut(known) else { return };
+    /// A ref leaves its queue; with the last one the queue goes, and is returned.
+    pub(super) fn release(
+        &mut self,
+        known: &Arc<KnownQueue>,
+        mode: Mode,
+        series: &mut Series,
+    ) -> Option<Queue> {
+        let queue = self.get_mut(known)?;
         queue.refs -= 1;
         queue.worker_refs -= u32::from(mode == Mode::Workers);
-        if queue.refs == 0 {
-            self.places[known.index.at()] = None;
-            self.by_key.remove(&known.key);
-            series.remove(known.index);
+        if queue.refs > 0 {
+            return None;
         }
+        self.by_key.remove(&known.key);
+        series.remove(known.index);
+        self.places[known.index.at()].take()
+    }
+
+    /// Places of queues, those in between that are free included.
+    pub(super) fn places(&self) -> usize {
+        self.places.len()
+    }
+
+    /// The queues at some of the places.
+    pub(super) fn at(&self, places: Range<usize>) -> impl Iterator<Item = &Queue> {
+        self.places[clamped(places, self.places.len())].iter().flatten()
     }
 
     /// Every queue, in the order of their places.

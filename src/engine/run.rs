@@ -71,6 +71,7 @@ pub fn run(
         if next_tick <= now {
             let started = Instant::now();
             engine.tick(now);
+            engine.keep_some(now);
             let seconds = started.elapsed().as_secs_f64();
             observe(TickCost { at: now, seconds, lag: now - next_tick, queues: engine.queue_count() });
             next_tick = now + TICK;
@@ -98,7 +99,10 @@ pub fn run(
                 // Whoever asked may have gone.
                 let _ = done.send(engine.interests());
             }
-            Ok(Event::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+            Ok(Event::Stop) | Err(RecvTimeoutError::Disconnected) => {
+                engine.keep_all(clock.now());
+                return;
+            }
             Err(RecvTimeoutError::Timeout) => {}
         }
     }

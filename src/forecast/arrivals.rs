@@ -176,11 +176,13 @@ impl Arrivals {
 
     /// Whether all of it could have been learned: what is read back may be anything.
     pub(super) fn is_sound(&self) -> bool {
-        let numbers = [self.next, self.age, self.total, self.seen_until.unwrap_or(0.0)];
-        Horizons::new(self.horizons.each_ref().map(Horizon::seconds)).is_ok()
-            && numbers.iter().chain(self.rates.per_second()).all(|number| number.is_finite())
-            && self.rates.per_second().iter().all(|&rate| rate >= 0.0)
-            && self.horizons.iter().all(|horizon| horizon.weights().is_sound())
+        let seen_until = self.seen_until.unwrap_or(0.0);
+        let numbers = [self.age, self.total].into_iter().chain(*self.rates.per_second());
+        is_time(seen_until)
+            && Horizons::new(self.horizons.each_ref().map(Horizon::seconds)).is_ok()
+            && numbers.into_iter().all(|number| number >= 0.0 && number.is_finite())
+            && self.horizons.iter().all(|horizon| horizon.is_sound(seen_until))
+            && self.horizons.iter().any(|horizon| horizon.next().total_cmp(&self.next).is_eq())
     }
 
     fn recent(&self) -> Recent {

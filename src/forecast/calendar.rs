@@ -33,6 +33,9 @@ const LEAST: f64 = 0.3;
 /// A chance that explains a burst well enough to look for no other reason.
 const EXPLAINED: f64 = 0.5;
 
+/// Seconds that local time is ahead of UTC at most, or behind it: a day and two hours, as jiff has it.
+const LARGEST_OFFSET: i32 = 26 * 3_600;
+
 /// The bursts of one queue that may come again at the same minute of the hour or of the day.
 ///
 /// A fixed number of candidates, the least likely one making room for the newest (after Space-Saving, Metwally et al.
@@ -193,6 +196,18 @@ impl Calendar {
                 }
             }
         }
+    }
+
+    /// Whether all of it could have been learned.
+    pub(super) fn is_sound(&self) -> bool {
+        let kept = self.forecast.iter().chain(&self.recurred);
+        kept.into_iter().all(|count| *count >= 0.0 && count.is_finite())
+            && self.tracker.is_sound()
+            && self.hourly.iter().all(|entry| entry.is_sound(Period::Hour))
+            && self.daily.iter().all(|entry| entry.is_sound(Period::Day))
+            && !self.quiet_until.is_nan()
+            && !self.none_before.is_nan()
+            && self.offset.abs() <= LARGEST_OFFSET
     }
 
     /// Finds out until when nothing needs to be looked at.

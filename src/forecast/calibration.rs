@@ -41,6 +41,11 @@ impl Calibration {
         }
     }
 
+    /// Whether the log-odds are within their bounds.
+    pub(super) fn is_sound(self) -> bool {
+        self.0.iter().all(|z| f64::from(z.abs()) <= FARTHEST)
+    }
+
     /// The levels of the uncalibrated law that stand for nominal ones.
     pub fn working<const N: usize>(&self, nominal: [f64; N]) -> [f64; N] {
         let knots = self.knots();

@@ -1,5 +1,7 @@
 //! How much counts scatter about their forecast.
 
+use std::ops::RangeInclusive;
+
 use serde::{Deserialize, Serialize};
 
 use super::negative_binomial::NegativeBinomial;
@@ -12,6 +14,10 @@ const SLOPE_STEP: f64 = STEP / 10.0;
 
 /// Smallest mean that is told apart.
 const LEAST: f64 = 1e-3;
+
+/// What `a` and `b` are kept to.
+const LEVELS: RangeInclusive<f32> = -8.0..=8.0;
+const SLOPES: RangeInclusive<f32> = -0.5..=1.5;
 
 /// The size of the negative binomial law as a power of its mean: `ln size = a + b ln mean`.
 ///
@@ -37,12 +43,18 @@ impl Dispersion {
         ln_size.clamp(-5.0, 9.0).exp()
     }
 
+    /// Whether both numbers are within what learning keeps them to.
+    pub(super) fn is_sound(self) -> bool {
+        LEVELS.contains(&self.level) && SLOPES.contains(&self.slope)
+    }
+
     /// Learns that a forecast of `mean` arrivals came out as `arrivals`.
     #[expect(clippy::cast_possible_truncation, reason = "kept in single precision")]
     pub fn learn(&mut self, mean: f64, arrivals: f64) {
         let mean = mean.max(LEAST);
         let score = NegativeBinomial::new(mean, self.size(mean)).score_of_ln_size(arrivals).clamp(-1.0, 1.0);
-        self.level = (f64::from(self.level) + STEP * score).clamp(-8.0, 8.0) as f32;
-        self.slope = (f64::from(self.slope) + SLOPE_STEP * score * mean.ln()).clamp(-0.5, 1.5) as f32;
+        let slope = f64::from(self.slope) + SLOPE_STEP * score * mean.ln();
+        self.level = ((f64::from(self.level) + STEP * score) as f32).clamp(*LEVELS.start(), *LEVELS.end());
+        self.slope = (slope as f32).clamp(*SLOPES.start(), *SLOPES.end());
     }
 }

@@ -45,6 +45,20 @@ struct Pending {
     total: f64,
 }
 
+impl Pending {
+    fn is_sound(&self) -> bool {
+        let Self { rates, age, due, quantiles, mean, size, before, total } = self;
+        let DueBurst { chance, mean: jobs, size: scatter } = due;
+        let single = [age, mean, size, before, chance, jobs, scatter];
+        total.is_finite()
+            && single
+                .into_iter()
+                .chain(rates)
+                .chain(quantiles)
+                .all(|number| *number >= 0.0 && number.is_finite())
+    }
+}
+
 impl Horizon {
     /// A horizon of so many seconds of which nothing is known.
     pub fn new(seconds: f64) -> Self {
@@ -89,6 +103,17 @@ impl Horizon {
     /// What its forecasts were worth.
     pub fn skill(&self) -> &Skill {
         &self.skill
+    }
+
+    /// Whether all of it could have been learned by `seen_until`.
+    pub(super) fn is_sound(&self, seen_until: f64) -> bool {
+        usize::from(self.made) <= PENDING
+            && (0.0..=self.seconds).contains(&(self.next - seen_until))
+            && self.weights.is_sound()
+            && self.dispersion.is_sound()
+            && self.calibration.is_sound()
+            && self.skill.is_sound()
+            && self.pending.iter().all(Pending::is_sound)
     }
 
     /// When [`Self::turn`] is due.

@@ -85,6 +85,15 @@ impl LeadTimes {
         }
     }
 
+    /// Whether all of it could have been learned: what is read back may be anything.
+    pub fn is_sound(&self) -> bool {
+        let starts = self.warm.starts.iter().chain(&self.cold.starts);
+        let mut numbers = starts.chain([&self.warm.seen, &self.cold.seen]);
+        numbers.all(|number| *number >= 0.0 && number.is_finite())
+            && (0.0..=1.0).contains(&self.cold_share)
+            && (0.0..=LONGEST).contains(&self.mean)
+    }
+
     /// Mean lead time of a worker that is asked for now, seconds, as often cold as the latest ones were.
     pub fn mean(&self) -> f64 {
         self.mean

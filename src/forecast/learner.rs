@@ -49,6 +49,11 @@ impl Learner {
         Self { forecast: Forecast::new(horizons), last: None, missed: false, refresh_at: f64::NEG_INFINITY }
     }
 
+    /// A queue of which so much was learned before. The time since then was not seen.
+    pub fn resume(forecast: Forecast) -> Self {
+        Self { forecast, last: None, missed: false, refresh_at: f64::NEG_INFINITY }
+    }
+
     /// What was learned.
     pub fn forecast(&self) -> &Forecast {
         &self.forecast

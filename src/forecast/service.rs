@@ -150,6 +150,12 @@ impl Service {
         self.law = Law::from_hazards(&self.hazards(&self.scaled(prior), PRIOR_JOBS));
     }
 
+    /// Whether all of it could have been learned.
+    pub(super) fn is_sound(&self) -> bool {
+        let counts = self.ended.iter().chain(&self.running).chain([&self.busy, &self.completions, &self.known]);
+        counts.into_iter().all(|count| *count >= 0.0 && count.is_finite())
+    }
+
     /// The chance to end in each bucket for a job that came to it: ended over at risk, `prior` counting for so many
     /// jobs.
     fn hazards(&self, prior: &[f64; BUCKETS], jobs: f64) -> [f64; BUCKETS] {

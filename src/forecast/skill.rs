@@ -36,6 +36,12 @@ impl Skill {
         f64::from(self.outcomes)
     }
 
+    /// Whether all of it could have been learned.
+    pub(super) fn is_sound(&self) -> bool {
+        let Self { forecast, nothing, persistence, outcomes } = *self;
+        [forecast, nothing, persistence, outcomes].iter().all(|sum| *sum >= 0.0 && sum.is_finite())
+    }
+
     /// Takes an outcome, `every` seconds after the one before.
     #[expect(clippy::cast_possible_truncation, reason = "sums are kept in single precision")]
     pub(super) fn learn(&mut self, quantiles: [f64; 4], before: f64, outcome: f64, every: f64) {

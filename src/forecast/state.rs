@@ -46,7 +46,8 @@ impl State {
             return Err(BadState::Version(self.version));
         }
         let mut forecast = self.forecast;
-        if !forecast.arrivals().is_sound() {
+        let Forecast { arrivals, calendar, service } = &forecast;
+        if !(arrivals.is_sound() && calendar.is_sound() && service.is_sound()) {
             return Err(BadState::Unsound);
         }
         forecast.service_mut().renew(prior);

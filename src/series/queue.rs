@@ -1,9 +1,11 @@
 //! What a queue is called, and where it stands in the table.
 
+use serde::{Deserialize, Serialize};
+
 use super::QueueIndex;
 
 /// What a queue is called: its source, its layout, and the names whose sum it is.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct QueueKey {
     /// The source's name.
     pub source: String,

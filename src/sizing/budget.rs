@@ -1,5 +1,7 @@
 //! What may be spent on forecasts: idle worker-seconds, as a share of the work.
 
+use serde::{Deserialize, Serialize};
+
 /// Seconds over which work counts for what may be saved up: a day.
 const MEMORY: f64 = 86_400.0;
 
@@ -7,7 +9,7 @@ const MEMORY: f64 = 86_400.0;
 const LONGEST: f64 = 300.0;
 
 /// A token bucket of idle worker-seconds: work fills it, speculation drains it, and it holds what a day's work fills.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Budget {
     left: f64,
     /// Busy worker-seconds, decayed over a day.
@@ -46,6 +48,16 @@ impl Budget {
         )]
         let workers = (self.left / seconds.max(1.0)) as u32;
         workers
+    }
+
+    /// The same, where nobody knows who was busy since it was last accounted for.
+    pub(super) fn after_a_pause(self) -> Self {
+        Self { at: None, busy: 0, idle: 0, ..self }
+    }
+
+    /// Whether all of it could have been accounted: what is read back may be anything.
+    pub(super) fn is_sound(&self) -> bool {
+        [self.left, self.work, self.spent].iter().all(|seconds| *seconds >= 0.0 && seconds.is_finite())
     }
 
     /// Idle worker-seconds spent on forecasts for each busy one, over about a day.

@@ -83,7 +83,19 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- with .Values.kubernetes.namespaces }}{{ $_ := set $kubernetes "namespaces" . }}{{ end -}}
 {{- $_ := set $config "kubernetes" $kubernetes -}}
 {{- end -}}
+{{- if and .Values.persistence.enabled (not (hasKey $config "state")) -}}
+{{- $_ := set $config "state" (dict "file" (printf "%s/state" .Values.persistence.mountPath)) -}}
+{{- end -}}
 {{- toYaml $config }}
+{{- end }}
+
+{{- define "foresail.claim" -}}
+{{- default (include "foresail.fullname" .) .Values.persistence.existingClaim }}
+{{- end }}
+
+{{- /* Whether pods on two nodes can have the volume at once. */}}
+{{- define "foresail.claimIsShared" -}}
+{{- if or (not .Values.persistence.enabled) (has "ReadWriteMany" .Values.persistence.accessModes) }}yes{{ end }}
 {{- end }}
 
 {{- /* Least rights: it reads, and writes nothing. */}}

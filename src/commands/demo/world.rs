@@ -177,5 +177,6 @@ pub(super) fn config(options: &Options) -> Config {
         policies: BTreeMap::from([("default".to_owned(), PolicyConfig::default())]),
         kubernetes: None,
         overrides: Vec::new(),
+        state: None,
     }
 }

@@ -101,9 +101,11 @@ async fn reload(path: &Path, content: Vec<u8>, shared: &Shared, sources: &mut So
     let text = String::from_utf8(content).with_context(|| format!("cannot read {file}"))?;
     let config = Arc::new(Config::from_yaml(&file, &text)?);
     let before = shared.config.load_full();
-    let at_start = |config: &Config| (config.grpc.clone(), config.http.clone(), config.kubernetes.clone());
+    let at_start = |config: &Config| {
+        (config.grpc.clone(), config.http.clone(), config.kubernetes.clone(), config.state.clone())
+    };
     if at_start(&config) != at_start(&before) {
-        tracing::warn!("grpc, http and kubernetes are taken up at a restart only");
+        tracing::warn!("grpc, http, kubernetes and state are taken up at a restart only");
     }
     let prepared = sources.prepare(&config)?;
     sources.stop_changed(&config).await;

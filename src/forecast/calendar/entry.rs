@@ -28,6 +28,9 @@ const REMEMBERED: u8 = 4;
 /// How exactly a burst seen once comes again, mean deviation in seconds; and the least that is believed.
 const SPREAD: (f32, f32) = (60.0, 5.0);
 
+/// Number of the farthest period: those of all times that are told apart have lower ones.
+const FARTHEST: f64 = 1e9;
+
 /// Share that the newest sighting has in what is known of a burst, at least.
 const NEWEST: f32 = 0.2;
 
@@ -96,6 +99,14 @@ impl Entry {
     pub(super) fn size(&self) -> f32 {
         let excess = (self.variance - self.jobs).max(self.jobs * self.jobs * 0.01).max(1e-3);
         self.jobs * self.jobs / excess
+    }
+
+    /// Whether all of it could have been learned.
+    pub(super) fn is_sound(&self, period: Period) -> bool {
+        let Self { cycle, phase, spread, jobs, variance, .. } = *self;
+        cycle.abs() <= FARTHEST
+            && (0.0..=period.seconds()).contains(&f64::from(phase))
+            && [spread, jobs, variance].iter().all(|number| *number >= 0.0 && number.is_finite())
     }
 
     /// What it is worth to remember: its best weekday, and of equals the newest.

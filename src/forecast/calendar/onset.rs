@@ -74,6 +74,16 @@ impl Tracker {
         over
     }
 
+    /// Whether all of it could have been learned.
+    pub(super) fn is_sound(&self) -> bool {
+        let Self { counting, until, bursts, seconds, rated } = self;
+        let Burst { local, jobs } = counting.unwrap_or_default();
+        let times = [local, *until, rated.unwrap_or(0.0)];
+        times.iter().all(|time| time.is_finite())
+            && (0.0..f64::INFINITY).contains(&jobs)
+            && bursts.iter().chain([seconds]).all(|number| *number >= 0.0 && number.is_finite())
+    }
+
     /// The burst that is being counted.
     pub(super) fn counting(&self) -> Option<Burst> {
         self.counting

@@ -61,6 +61,7 @@ async fn values_that_mean_nothing_are_refused_by_name(_: &Cluster) {
         ("config.kubernetes.addresses[0]=foresail:6000", "'kubernetes' not allowed"),
         ("secrets[0]=jobs", "/secrets/0"),
         ("service.grpc.port=0", "/service/grpc/port"),
+        ("persistence.enabled=true,persistence.accessModes={ReadWriteOnce}", "more than one replica needs"),
     ] {
         let said = Helm::offline().try_run(&["template", "foresail", &chart(), "--set", wrong]).await;
         let said = said.expect_err(wrong);
