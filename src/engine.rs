@@ -4,6 +4,7 @@ mod active;
 mod cluster;
 mod crews;
 mod faults;
+mod learned;
 mod meaning;
 mod queues;
 mod run;

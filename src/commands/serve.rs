@@ -111,7 +111,11 @@ pub(super) fn run(path: &Path, host: Option<IpAddr>) -> Result<()> {
         metrics.clone(),
         shared.stop.clone(),
     );
-    let http = Http::new(answers.clone(), metrics.clone(), clock.clone(), shared.ready.clone());
+    let http = Http::new(answers.clone(), metrics.clone(), clock.clone(), shared.ready.clone()).asking({
+        let events = events.clone();
+        // As for a ref.
+        move |question| drop(events.send(Event::Question(question)))
+    });
     let server = Server::new(scaler, config.grpc.clone())?.with_health({
         let http = http.clone();
         move || Health { alive: http.alive().is_ok(), ready: http.ready().is_ok() }

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::calibration::{Calibration, LEVELS};
+use super::calibration::{self, Calibration, LEVELS};
+use super::coverage::{self, Coverage};
 use super::dispersion::Dispersion;
 use super::excitation::{Excitation, Recent};
 use super::negative_binomial::NegativeBinomial;
@@ -26,6 +27,7 @@ pub struct Horizon {
     dispersion: Dispersion,
     calibration: Calibration,
     skill: Skill,
+    coverage: Coverage,
     pending: [Pending; PENDING],
     made: u8,
 }
@@ -55,6 +57,7 @@ impl Horizon {
             dispersion: Dispersion::default(),
             calibration: Calibration::default(),
             skill: Skill::default(),
+            coverage: Coverage::default(),
             pending: [Pending::default(); PENDING],
             made: 0,
         }
@@ -89,6 +92,11 @@ impl Horizon {
     /// What its forecasts were worth.
     pub fn skill(&self) -> &Skill {
         &self.skill
+    }
+
+    /// How often outcomes stayed within its quantiles.
+    pub fn coverage(&self) -> &Coverage {
+        &self.coverage
     }
 
     /// When [`Self::turn`] is due.
@@ -143,6 +151,8 @@ impl Horizon {
         let usual = NegativeBinomial::new(f64::from(made.mean), f64::from(made.size));
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 10^6")]
         let (below, at) = Predictive::new(usual, Some(made.due)).place(arrivals.round() as u64);
+        let tied = self.calibration.working(LEVELS).map(|level| calibration::covered(level, below, at));
+        self.coverage.learn(coverage::covered(quantiles, arrivals.round(), tied), every);
         self.calibration.learn(below, at);
 
         // Scatter and weights are held against what they say today, as in EM.

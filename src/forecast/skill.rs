@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::calibration::LEVELS;
 
 /// Half-life of what is remembered, seconds of seen time.
-const HALF_LIFE: f64 = 3.0 * 86_400.0;
+pub(super) const HALF_LIFE: f64 = 3.0 * 86_400.0;
 
 /// Decayed losses of a forecast, of "nothing arrives" and of "as many as in the same time before".
 ///
