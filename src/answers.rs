@@ -2,10 +2,14 @@
 //!
 //! gRPC, HTTP, metrics and hints all read it, so what they say of one tick agrees.
 
+mod learned;
+
 use std::{fmt, sync::Arc};
 
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
+
+pub use learned::{ASKED_AT_ONCE, Learned, LearnedQueue, LearnedRef, Question};
 
 use crate::{
     refs::{RefEntry, RefError},

@@ -73,6 +73,14 @@ impl Zone {
         Self(name.and_then(|name| jiff::tz::TimeZone::get(name).ok()))
     }
 
+    /// An instant (Unix seconds) as its clocks show it, to the second: `2026-03-02T02:00:00+01:00`.
+    pub fn rfc3339(&self, at: f64) -> String {
+        #[expect(clippy::cast_possible_truncation, reason = "whole seconds since 1970 are meant")]
+        let at = jiff::Timestamp::from_second(at.round() as i64).unwrap_or_default();
+        let zone = self.0.clone().unwrap_or(jiff::tz::TimeZone::UTC);
+        at.display_with_offset(zone.to_offset(at)).to_string()
+    }
+
     /// Seconds that its clocks are ahead of UTC at `now`.
     pub fn offset(&self, now: f64) -> i32 {
         let Some(zone) = &self.0 else { return 0 };
@@ -91,5 +99,7 @@ mod tests {
         let amsterdam = Zone::named(Some("Europe/Amsterdam"));
         assert_eq!([1_767_225_600.0, 1_782_864_000.0].map(|at| amsterdam.offset(at)), [3600, 7200]);
         assert_eq!(Zone::named(None).offset(1_782_864_000.0), 0);
+        assert_eq!(amsterdam.rfc3339(1_782_864_000.4), "2026-07-01T02:00:00+02:00");
+        assert_eq!(Zone::named(None).rfc3339(1_767_225_600.0), "2026-01-01T00:00:00+00:00");
     }
 }

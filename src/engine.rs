@@ -5,6 +5,7 @@ mod cluster;
 mod crews;
 mod faults;
 mod keep;
+mod learned;
 mod meaning;
 mod queues;
 mod run;

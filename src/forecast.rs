@@ -5,7 +5,7 @@
 //!
 //! - [`arrivals`]: the self-exciting process, its horizons, and what their outcomes teach
 //! - [`predictive`]: the number of arrivals within a time ahead, as a distribution
-//! - [`rates`], [`excitation`], [`dispersion`], [`calibration`], [`skill`], [`horizon`]: its parts
+//! - [`rates`], [`excitation`], [`dispersion`], [`calibration`], [`coverage`], [`skill`], [`horizon`]: its parts
 //! - [`negative_binomial`]: the law of the counts
 //! - [`calendar`]: recurring bursts
 //! - [`service`]: how long jobs run
@@ -17,6 +17,7 @@ pub mod arrivals;
 mod buckets;
 pub mod calendar;
 pub mod calibration;
+pub mod coverage;
 pub mod dispersion;
 pub mod excitation;
 pub mod horizon;

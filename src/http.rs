@@ -1,10 +1,14 @@
-//! Metrics, probes and the API over HTTP; all of it reads the published table.
+//! Metrics, probes and the API over HTTP. All of it reads the published table; what was learned, which is too much for
+//! a table, the API asks of the engine.
 
 mod api;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
 use axum::{
@@ -14,15 +18,28 @@ use axum::{
     response::IntoResponse,
     routing::get,
 };
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::oneshot, time::timeout};
 use tokio_util::sync::CancellationToken;
 
-pub use api::{ObjectReport, QueueReport, RefReport, StartReport, TrapReport, WorkloadReport};
+pub use api::{
+    AheadReport, BurstReport, ForecastReport, LeadReport, LeadTimeReport, ObjectReport, PartReport,
+    QuantileReport, QueueReport, RefReport, ServiceReport, SkillReport, SpendReport, StartReport, TrapReport,
+    WorkloadReport,
+};
 
-use crate::{answers::Answers, clock::Clock, telemetry::Metrics};
+use crate::{
+    answers::{Answers, Learned, Question},
+    clock::Clock,
+    refs::RefEntry,
+    series::KnownQueue,
+    telemetry::Metrics,
+};
 
 /// Seconds without a tick after which the process is no good to anyone: one comes each second.
 const DEAD_AFTER: f64 = 15.0;
+
+/// How long the engine may take to say what was learned.
+const LEARNED_WITHIN: Duration = Duration::from_secs(2);
 
 /// What the pages read.
 #[derive(Clone)]
@@ -31,6 +48,8 @@ pub struct Http {
     metrics: Metrics,
     clock: Arc<dyn Clock>,
     ready: Arc<Readiness>,
+    /// Tells the engine of a question; `None` where there is nobody to ask.
+    tell: Option<Arc<dyn Fn(Question) + Send + Sync>>,
 }
 
 /// Whether KEDA should be sent here.
@@ -71,7 +90,20 @@ impl Http {
         clock: Arc<dyn Clock>,
         ready: Arc<Readiness>,
     ) -> Self {
-        Self { answers, metrics, clock, ready }
+        Self { answers, metrics, clock, ready, tell: None }
+    }
+
+    /// The same, with an engine that can be asked what was learned.
+    #[must_use]
+    pub fn asking(self, tell: impl Fn(Question) + Send + Sync + 'static) -> Self {
+        Self { tell: Some(Arc::new(tell)), ..self }
+    }
+
+    /// What was learned of these; `None` where nobody says so in time.
+    async fn ask(&self, queues: Vec<Arc<KnownQueue>>, refs: Vec<Arc<RefEntry>>) -> Option<Learned> {
+        let (reply, learned) = oneshot::channel();
+        self.tell.as_ref()?(Question { queues, refs, reply });
+        timeout(LEARNED_WITHIN, learned).await.ok()?.ok()
     }
 
     /// Whether the engine ticks; no store is asked, or its outage would restart every pod.

@@ -45,7 +45,7 @@ const SHELL: [(&str, &[&str]); 16] = [
     ("proto", &[]),
     ("scaler", &["answers", "clock", "config", "proto", "refs", "shutdown", "telemetry"]),
     ("hints", &["answers", "clock", "config", "shutdown", "telemetry"]),
-    ("http", &["answers", "clock", "config", "shutdown", "telemetry", "workloads"]),
+    ("http", &["answers", "clock", "config", "refs", "shutdown", "telemetry", "workloads"]),
     ("commands", &["*"]),
 ];
 

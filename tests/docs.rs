@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "what cannot be unwrapped is a failed test")]
 
 mod docs {
+    mod api;
     mod commands;
     mod defaults;
     mod examples;

@@ -4,6 +4,7 @@
 #![allow(clippy::float_cmp, reason = "the values compared are whole numbers of workers")]
 
 mod serve {
+    mod api;
     mod bad_days;
     mod commands;
     mod foresail;

@@ -154,8 +154,11 @@ fn rooms(
     let server = Server::new(scaler, config.grpc.clone())?;
     let ready = Arc::new(Readiness::default());
     ready.sampled();
-    let http = Http::new(answers.clone(), metrics.clone(), clock, ready);
-    Ok((Rooms { engine, answers, metrics, new_refs, interest }, server, http))
+    let (sender, questions) = mpsc::channel();
+    // As for a ref.
+    let http = Http::new(answers.clone(), metrics.clone(), clock, ready)
+        .asking(move |question| drop(sender.send(question)));
+    Ok((Rooms { engine, answers, metrics, new_refs, questions, interest }, server, http))
 }
 
 /// Foresail's run, with the calls made and those of them that failed.

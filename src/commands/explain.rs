@@ -1,5 +1,7 @@
 //! `foresail explain`: what a running Foresail answers for a ref, and why.
 
+mod learned;
+
 use std::io;
 
 use anyhow::{Context as _, Result, bail};
@@ -57,6 +59,7 @@ fn write_report(out: &mut impl io::Write, report: &RefReport) -> io::Result<()> 
     if let Some(workload) = &report.workload {
         write_workload(out, workload)?;
     }
+    learned::write(out, report)?;
     match report.last_asked {
         Some(seconds) => writeln!(out, "  asked    {seconds:.0} s ago"),
         None => writeln!(out, "  asked    never: seen in Kubernetes, or watched"),

@@ -92,17 +92,7 @@ pub(super) fn run(path: &Path, host: Option<IpAddr>) -> Result<()> {
         stop: CancellationToken::new(),
     });
 
-    let grpc_listener = bind("grpc.listen", config.grpc.listen, host)?;
-    let http_listener = bind("http.listen", config.http.listen, host)?;
-    tracing::info!(
-        version = env!("CARGO_PKG_VERSION"),
-        config = %path.display(),
-        grpc = %grpc_listener.local_addr()?,
-        http = %http_listener.local_addr()?,
-        tls = config.grpc.tls.is_some(),
-        sources = config.sources.len(),
-        "foresail serves"
-    );
+    let (grpc_listener, http_listener) = listen(path, &config, host)?;
 
     let scaler = Scaler::new(
         refs.clone(),
@@ -112,7 +102,11 @@ pub(super) fn run(path: &Path, host: Option<IpAddr>) -> Result<()> {
         metrics.clone(),
         shared.stop.clone(),
     );
-    let http = Http::new(answers.clone(), metrics.clone(), clock.clone(), shared.ready.clone());
+    let http = Http::new(answers.clone(), metrics.clone(), clock.clone(), shared.ready.clone()).asking({
+        let events = events.clone();
+        // As for a ref.
+        move |question| drop(events.send(Event::Question(question)))
+    });
     let server = Server::new(scaler, config.grpc.clone())?.with_health({
         let http = http.clone();
         move || Health { alive: http.alive().is_ok(), ready: http.ready().is_ok() }
@@ -168,6 +162,26 @@ pub(super) fn run(path: &Path, host: Option<IpAddr>) -> Result<()> {
     io.shutdown_timeout(Duration::from_secs(1));
     tracing::info!("foresail has stopped");
     grpc.and(engine)
+}
+
+/// Takes both ports, and says where.
+fn listen(
+    path: &Path,
+    config: &Config,
+    host: Option<IpAddr>,
+) -> Result<(std::net::TcpListener, std::net::TcpListener)> {
+    let grpc_listener = bind("grpc.listen", config.grpc.listen, host)?;
+    let http_listener = bind("http.listen", config.http.listen, host)?;
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        config = %path.display(),
+        grpc = %grpc_listener.local_addr()?,
+        http = %http_listener.local_addr()?,
+        tls = config.grpc.tls.is_some(),
+        sources = config.sources.len(),
+        "foresail serves"
+    );
+    Ok((grpc_listener, http_listener))
 }
 
 fn bind(field: &str, configured: SocketAddr, host: Option<IpAddr>) -> Result<std::net::TcpListener> {

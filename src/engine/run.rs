@@ -9,6 +9,7 @@ use std::{
 };
 
 use crate::{
+    answers::Question,
     clock::Clock,
     config::Config,
     engine::{Engine, Interests},
@@ -34,6 +35,8 @@ pub enum Event {
     Workloads(News, Sight),
     /// A new configuration; once it holds, the sender is told what the samplers have to read.
     Reload(Arc<Config>, Sender<Interests>),
+    /// Somebody wants to know what was learned.
+    Question(Question),
     /// The process ends.
     Stop,
 }
@@ -99,6 +102,7 @@ pub fn run(
                 // Whoever asked may have gone.
                 let _ = done.send(engine.interests());
             }
+            Ok(Event::Question(question)) => engine.reply(question),
             Ok(Event::Stop) | Err(RecvTimeoutError::Disconnected) => {
                 engine.keep_all(clock.now());
                 return;

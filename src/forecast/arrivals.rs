@@ -58,8 +58,8 @@ pub struct Arrivals {
     horizons: [Horizon; HORIZONS],
 }
 
-/// As the age of the last arrival before the first: longer than any age that is told apart.
-const NEVER: f64 = 1e9;
+/// As the age of the last arrival before the first, seconds: longer than any age that is told apart.
+pub const NEVER: f64 = 1e9;
 
 impl Arrivals {
     /// A queue of which nothing was seen.
@@ -169,7 +169,7 @@ impl Arrivals {
         self.seen_until
     }
 
-    /// Seconds since an arrival was last seen; 10^9 or more where none was.
+    /// Seconds since an arrival was last seen; [`NEVER`] or more where none was.
     pub fn age(&self) -> f64 {
         self.age
     }

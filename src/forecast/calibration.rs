@@ -30,15 +30,17 @@ impl Default for Calibration {
 
 impl Calibration {
     /// Learns from an outcome that fell where `below` is the mass below it and `at` its own (both uncalibrated).
-    pub fn learn(&mut self, below: f64, at: f64) {
-        for (z, level) in self.0.iter_mut().zip(LEVELS) {
-            let covered = covered(logistic(f64::from(*z)), below, at);
+    /// Returns how much of it each level covered.
+    pub fn learn(&mut self, below: f64, at: f64) -> [f64; 4] {
+        let covered = self.0.map(|z| covered(logistic(f64::from(z)), below, at));
+        for ((z, level), covered) in self.0.iter_mut().zip(LEVELS).zip(covered) {
             let moved = f64::from(*z) + STEP * (level - covered);
             #[expect(clippy::cast_possible_truncation, reason = "kept in single precision")]
             {
                 *z = moved.clamp(-FARTHEST, FARTHEST) as f32;
             }
         }
+        covered
     }
 
     /// Whether the log-odds are within their bounds.
@@ -87,7 +89,7 @@ impl Calibration {
 }
 
 /// The share of an outcome's mass that lies within a level: 1 below the quantile, 0 above it.
-pub(super) fn covered(level: f64, below: f64, at: f64) -> f64 {
+fn covered(level: f64, below: f64, at: f64) -> f64 {
     if at > 0.0 { ((level - below) / at).clamp(0.0, 1.0) } else { f64::from(u8::from(level > below)) }
 }
 

@@ -28,9 +28,6 @@ const TERMS: usize = 18;
 /// A hazard's weight counts arrivals in this many seconds.
 const HAZARD_UNIT: f64 = 1e4;
 
-/// Half-life of what was learned, seconds of seen time.
-const HALF_LIFE: f64 = 3.0 * 86_400.0;
-
 /// Weights before anything was seen, from seven public logs; and how many expected arrivals each prior counts for.
 const PRIOR: [f32; TERMS] = [
     0.20, 0.25, 0.20, 0.15, 0.05, 0.05, // while a burst runs
@@ -86,9 +83,8 @@ impl Excitation {
     }
 
     /// Learns that `arrivals` came in within `horizon` seconds of `recent`, where `expected` were by all parts
-    /// together; `every` is the time from one such lesson to the next, seconds.
-    pub fn learn(&mut self, recent: &Recent, horizon: f64, expected: f64, arrivals: f64, every: f64) {
-        let kept = (-every * std::f64::consts::LN_2 / HALF_LIFE).exp();
+    /// together; so much is `kept` of what was known before, 0 to 1.
+    pub fn learn(&mut self, recent: &Recent, horizon: f64, expected: f64, arrivals: f64, kept: f64) {
         let surprise = arrivals / expected.max(1e-6);
         let (mut credit, mut exposure) = ([0.0; TERMS], [0.0; TERMS]);
         for Term { index, weight, per_weight } in self.terms(recent, horizon) {
@@ -113,9 +109,11 @@ impl Excitation {
         let (memory, hazard) = speaking(recent);
         let rates = *recent.rates.per_second();
         let memories = (0..SCALES.len()).map(move |k| (memory + k, rates[k] * horizon));
-        memories
-            .chain([(hazard, horizon / HAZARD_UNIT)])
-            .map(|(index, per_weight)| Term { index, weight: self.weight(index), per_weight })
+        memories.chain([(hazard, horizon / HAZARD_UNIT)]).map(|(index, per_weight)| Term {
+            index,
+            weight: self.weight(index),
+            per_weight,
+        })
     }
 
     fn weight(&self, index: usize) -> f64 {

@@ -3,12 +3,16 @@
 use serde::{Deserialize, Serialize};
 
 use super::calibration::{Calibration, LEVELS};
+use super::coverage::{self, Coverage};
 use super::dispersion::Dispersion;
 use super::excitation::{Excitation, Recent};
 use super::negative_binomial::NegativeBinomial;
 use super::predictive::{DueBurst, Predictive};
 use super::rates::Rates;
 use super::skill::Skill;
+
+/// Half-life of what outcomes taught, seconds of seen time.
+const HALF_LIFE: f64 = 3.0 * 86_400.0;
 
 /// Forecasts that await their outcome at a time; one is made at every third of the horizon.
 const PENDING: usize = 3;
@@ -26,6 +30,7 @@ pub struct Horizon {
     dispersion: Dispersion,
     calibration: Calibration,
     skill: Skill,
+    coverage: Coverage,
     pending: [Pending; PENDING],
     made: u8,
 }
@@ -69,6 +74,7 @@ impl Horizon {
             dispersion: Dispersion::default(),
             calibration: Calibration::default(),
             skill: Skill::default(),
+            coverage: Coverage::default(),
             pending: [Pending::default(); PENDING],
             made: 0,
         }
@@ -113,7 +119,13 @@ impl Horizon {
             && self.dispersion.is_sound()
             && self.calibration.is_sound()
             && self.skill.is_sound()
+            && self.coverage.is_sound()
             && self.pending.iter().all(Pending::is_sound)
+    }
+
+    /// How often outcomes stayed within its quantiles.
+    pub fn coverage(&self) -> &Coverage {
+        &self.coverage
     }
 
     /// When [`Self::turn`] is due.
@@ -163,12 +175,14 @@ impl Horizon {
 
     fn learn(&mut self, made: &Pending, arrivals: f64, every: f64) {
         let quantiles = made.quantiles.map(f64::from);
-        self.skill.learn(quantiles, f64::from(made.before), arrivals, every);
+        let kept = (-every * std::f64::consts::LN_2 / HALF_LIFE).exp();
+        self.skill.learn(quantiles, f64::from(made.before), arrivals, kept);
 
         let usual = NegativeBinomial::new(f64::from(made.mean), f64::from(made.size));
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 10^6")]
         let (below, at) = Predictive::new(usual, Some(made.due)).place(arrivals.round() as u64);
-        self.calibration.learn(below, at);
+        let tied = self.calibration.learn(below, at);
+        self.coverage.learn(coverage::covered(quantiles, arrivals.round(), tied), kept);
 
         // Scatter and weights are held against what they say today, as in EM.
         let recent =
@@ -178,6 +192,6 @@ impl Horizon {
         if others < expected {
             self.dispersion.learn(expected + others, arrivals);
         }
-        self.weights.learn(&recent, self.seconds, expected + others, arrivals, every);
+        self.weights.learn(&recent, self.seconds, expected + others, arrivals, kept);
     }
 }

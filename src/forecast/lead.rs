@@ -94,6 +94,11 @@ impl LeadTimes {
             && (0.0..=LONGEST).contains(&self.mean)
     }
 
+    /// Share of the latest starts that had to wait for a node, 0 to 1.
+    pub fn cold_share(&self) -> f64 {
+        f64::from(self.cold_share)
+    }
+
     /// Mean lead time of a worker that is asked for now, seconds, as often cold as the latest ones were.
     pub fn mean(&self) -> f64 {
         self.mean

@@ -57,6 +57,18 @@ pub struct Service {
     news: f32,
 }
 
+/// What is known of a queue's run times.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ServiceBasis {
+    /// Nothing yet: the law is that of a queue of which nothing is known.
+    Prior,
+    /// How long workers were busy, and how many jobs ended meanwhile.
+    BusyTime,
+    /// The run times of single jobs.
+    RunTimes,
+}
+
 impl Default for Service {
     fn default() -> Self {
         Self {
@@ -75,6 +87,17 @@ impl Service {
     /// The law as of the last [`Self::renew`]; the default prior before.
     pub fn law(&self) -> &Law {
         &self.law
+    }
+
+    /// What the law rests on.
+    pub fn basis(&self) -> ServiceBasis {
+        if self.known >= 1.0 {
+            ServiceBasis::RunTimes
+        } else if self.completions >= 1.0 {
+            ServiceBasis::BusyTime
+        } else {
+            ServiceBasis::Prior
+        }
     }
 
     /// Jobs that ended and tell of run times, decayed.
@@ -152,7 +175,8 @@ impl Service {
 
     /// Whether all of it could have been learned.
     pub(super) fn is_sound(&self) -> bool {
-        let counts = self.ended.iter().chain(&self.running).chain([&self.busy, &self.completions, &self.known]);
+        let counts =
+            self.ended.iter().chain(&self.running).chain([&self.busy, &self.completions, &self.known]);
         counts.into_iter().all(|count| *count >= 0.0 && count.is_finite())
     }
 
@@ -174,7 +198,7 @@ impl Service {
 
     /// The prior, stretched to the mean that busy time over completions says where no run time is known.
     fn scaled(&self, prior: &Prior) -> [f64; BUCKETS] {
-        if self.known >= 1.0 || self.completions < 1.0 {
+        if self.basis() != ServiceBasis::BusyTime {
             return prior.hazards;
         }
         let law = Law::from_hazards(&prior.hazards);

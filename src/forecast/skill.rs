@@ -4,9 +4,6 @@ use serde::{Deserialize, Serialize};
 
 use super::calibration::LEVELS;
 
-/// Half-life of what is remembered, seconds of seen time.
-const HALF_LIFE: f64 = 3.0 * 86_400.0;
-
 /// Decayed losses of a forecast, of "nothing arrives" and of "as many as in the same time before".
 ///
 /// The loss is the mean quantile (pinball) loss over [`LEVELS`], in arrivals: `level (y - q)` where `q` fell short of
@@ -42,10 +39,9 @@ impl Skill {
         [forecast, nothing, persistence, outcomes].iter().all(|sum| *sum >= 0.0 && sum.is_finite())
     }
 
-    /// Takes an outcome, `every` seconds after the one before.
+    /// Takes an outcome; so much is `kept` of what was known before, 0 to 1.
     #[expect(clippy::cast_possible_truncation, reason = "sums are kept in single precision")]
-    pub(super) fn learn(&mut self, quantiles: [f64; 4], before: f64, outcome: f64, every: f64) {
-        let kept = (-every * std::f64::consts::LN_2 / HALF_LIFE).exp();
+    pub(super) fn learn(&mut self, quantiles: [f64; 4], before: f64, outcome: f64, kept: f64) {
         let add = |sum: &mut f32, more: f64| *sum = (kept * f64::from(*sum) + more) as f32;
         add(&mut self.forecast, loss(quantiles, outcome));
         add(&mut self.nothing, loss([0.0; 4], outcome));

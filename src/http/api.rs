@@ -1,21 +1,30 @@
 //! `/api/queues`, `/api/refs` and `/api/objects`: the table as JSON, the same that `foresail explain` prints.
 
+mod ask;
+mod learned;
+
 use std::collections::HashMap;
 
 use axum::{
     Json,
-    extract::{Path, State},
+    extract::{Path, Query, State},
     http::StatusCode,
 };
 use serde::{Deserialize, Serialize};
+
+use ask::{Found, FoundRef};
 
 use crate::{
     answers::{ObjectRow, QueueRow, Row},
     config::source::WorkloadName,
     http::Http,
-    series::QueueKey,
     sizing::Workload,
     workloads::{Latest, Sighting},
+};
+
+pub use learned::{
+    AheadReport, BurstReport, ForecastReport, LeadReport, LeadTimeReport, PartReport, QuantileReport,
+    ServiceReport, SkillReport, SpendReport,
 };
 
 /// What is known of one queue. What is unknown is null.
@@ -43,6 +52,10 @@ pub struct QueueReport {
     pub sample_age: Option<f64>,
     /// What is wrong or odd; empty when nothing is.
     pub warnings: Vec<String>,
+    /// What is expected to come; null beyond the first 1,000 of a list.
+    pub forecast: Option<ForecastReport>,
+    /// How long its jobs run; null as for the forecast.
+    pub service: Option<ServiceReport>,
 }
 
 /// What one ref is answered, and why.
@@ -72,6 +85,12 @@ pub struct RefReport {
     pub workload: Option<WorkloadReport>,
     /// Its queue.
     pub queue: Option<QueueReport>,
+    /// What is expected within its own lead time; null beyond the first 1,000 of a list.
+    pub ahead: Option<AheadReport>,
+    /// How long its workers take to start; null as for what is ahead.
+    pub lead: Option<LeadReport>,
+    /// What it spends on forecasts; null as for what is ahead.
+    pub spend: Option<SpendReport>,
 }
 
 /// What is seen in Kubernetes of one workload. What is unknown is null.
@@ -166,22 +185,50 @@ fn workload_report(sighting: &Sighting) -> WorkloadReport {
     }
 }
 
-pub(super) async fn queues(State(http): State<Http>) -> Json<Vec<QueueReport>> {
-    let table = http.answers.load();
-    let mut reports: Vec<_> = table.queues.iter().map(queue_report).collect();
-    reports.sort_by(|a, b| (&a.source, &a.layout, &a.queue).cmp(&(&b.source, &b.layout, &b.queue)));
-    Json(reports)
+/// Which queues are wanted; what is not given is no matter.
+#[derive(Debug, Deserialize)]
+pub(super) struct QueueFilter {
+    source: Option<String>,
+    layout: Option<String>,
+    queue: Option<String>,
+}
+
+impl QueueFilter {
+    fn wants(&self, row: &QueueRow) -> bool {
+        let key = &row.queue.key;
+        self.source.as_ref().is_none_or(|source| *source == key.source)
+            && self.layout.as_ref().is_none_or(|layout| *layout == key.layout)
+            && self.queue.as_ref().is_none_or(|queue| *queue == key.queue())
+    }
+}
+
+pub(super) async fn queues(
+    State(http): State<Http>,
+    Query(filter): Query<QueueFilter>,
+) -> Json<Vec<QueueReport>> {
+    let mut found: Vec<_> = {
+        let table = http.answers.load();
+        let wanted = table.queues.iter().filter(|row| filter.wants(row));
+        wanted.map(|row| Found { queue: row.queue.clone(), report: queue_report(row) }).collect()
+    };
+    found.sort_by(|a, b| {
+        let (a, b) = (&a.report, &b.report);
+        (&a.source, &a.layout, &a.queue).cmp(&(&b.source, &b.layout, &b.queue))
+    });
+    ask::of_queues(&http, &mut found).await;
+    Json(found.into_iter().map(|found| found.report).collect())
 }
 
 pub(super) async fn refs(State(http): State<Http>) -> Json<Vec<RefReport>> {
-    Json(reports(&http, |_| true))
+    Json(reports(&http, |_| true).await)
 }
 
 pub(super) async fn refs_of(
     State(http): State<Http>,
     Path((namespace, name)): Path<(String, String)>,
 ) -> Result<Json<Vec<RefReport>>, (StatusCode, String)> {
-    let reports = reports(&http, |row| row.entry.key.namespace == namespace && row.entry.key.name == name);
+    let wanted = |row: &Row| row.entry.key.namespace == namespace && row.entry.key.name == name;
+    let reports = reports(&http, wanted).await;
     if reports.is_empty() {
         return Err((
             StatusCode::NOT_FOUND,
@@ -191,23 +238,28 @@ pub(super) async fn refs_of(
     Ok(Json(reports))
 }
 
-fn reports(http: &Http, wanted: impl Fn(&Row) -> bool) -> Vec<RefReport> {
-    let (table, now) = (http.answers.load(), http.clock.now());
-    let queues: HashMap<_, _> = table.queues.iter().map(|row| (&row.queue.key, row)).collect();
-    let mut reports: Vec<_> = table
-        .rows
-        .iter()
-        .flatten()
-        .filter(|row| wanted(row))
-        .map(|row| ref_report(&queues, row, now))
-        .collect();
-    reports.sort_by(|a, b| (&a.namespace, &a.name, &a.metric).cmp(&(&b.namespace, &b.name, &b.metric)));
-    reports
+async fn reports(http: &Http, wanted: impl Fn(&Row) -> bool) -> Vec<RefReport> {
+    let mut found: Vec<_> = {
+        let (table, now) = (http.answers.load(), http.clock.now());
+        let queues: HashMap<_, _> = table.queues.iter().map(|row| (&row.queue.key, row)).collect();
+        let rows = table.rows.iter().flatten().filter(|row| wanted(row));
+        rows.map(|row| {
+            let queue = queues.get(&row.entry.spec.queue).copied();
+            let report = ref_report(queue, row, now);
+            FoundRef { entry: row.entry.clone(), queue: queue.map(|row| row.queue.clone()), report }
+        })
+        .collect()
+    };
+    found.sort_by(|a, b| {
+        let (a, b) = (&a.report, &b.report);
+        (&a.namespace, &a.name, &a.metric).cmp(&(&b.namespace, &b.name, &b.metric))
+    });
+    ask::of_refs(http, &mut found).await;
+    found.into_iter().map(|found| found.report).collect()
 }
 
-fn ref_report(queues: &HashMap<&QueueKey, &QueueRow>, row: &Row, now: f64) -> RefReport {
+fn ref_report(queue: Option<&QueueRow>, row: &Row, now: f64) -> RefReport {
     let decision = row.answer.as_ref().ok();
-    let queue = queues.get(&row.entry.spec.queue);
     RefReport {
         namespace: row.entry.key.namespace.clone(),
         name: row.entry.key.name.clone(),
@@ -220,7 +272,10 @@ fn ref_report(queues: &HashMap<&QueueKey, &QueueRow>, row: &Row, now: f64) -> Re
         error: row.answer.as_ref().err().map(ToString::to_string),
         last_asked: row.entry.last_asked().map(|at| (now - at).max(0.0)),
         workload: row.sighting.as_deref().map(workload_report),
-        queue: queue.map(|queue| queue_report(queue)),
+        queue: queue.map(queue_report),
+        ahead: None,
+        lead: None,
+        spend: None,
     }
 }
 
@@ -240,6 +295,8 @@ fn queue_report(row: &QueueRow) -> QueueReport {
         oldest_age: depth.and_then(|depth| depth.oldest_age),
         sample_age: view.map(|view| view.age),
         warnings: warnings(row),
+        forecast: None,
+        service: None,
     }
 }
 

@@ -60,6 +60,11 @@ impl Budget {
         [self.left, self.work, self.spent].iter().all(|seconds| *seconds >= 0.0 && seconds.is_finite())
     }
 
+    /// Idle worker-seconds that may still be spent on forecasts.
+    pub fn left(&self) -> f64 {
+        self.left
+    }
+
     /// Idle worker-seconds spent on forecasts for each busy one, over about a day.
     pub fn share_spent(&self) -> f64 {
         if self.work > 0.0 { self.spent / self.work } else { 0.0 }

@@ -337,7 +337,7 @@ fn spending_is_bounded_from_the_first_decision_and_why_says_so() {
 fn teach_run_time(forecast: &mut Forecast, seconds: f64) {
     let service = forecast.service_mut();
     (0..500).for_each(|_| service.ended(seconds));
-    service.refresh(&Prior::default());
+    service.renew(&Prior::default());
 }
 
 #[test]

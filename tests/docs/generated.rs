@@ -11,19 +11,25 @@ use foresail::{
     telemetry::Metrics,
 };
 
-use super::pages::{page, root};
+use super::{
+    api,
+    pages::{page, root},
+};
 
 #[test]
 fn the_generated_tables_say_what_the_code_says() {
     let bless = env::var_os("FORESAIL_BLESS").is_some();
     let mut faults = String::new();
-    for (path, name, wanted) in [
+    let named = [
         ("docs/configuration.md", "policy keys", policy_keys()),
         ("docs/metadata.md", "metadata keys", metadata_keys()),
         ("docs/metadata.md", "keda's own keys", kedas_own_keys()),
         ("docs/presets.md", "presets", presets()),
         ("docs/metrics.md", "metrics", metrics()),
-    ] {
+    ];
+    let named = named.map(|(path, name, wanted)| (path, name.to_owned(), wanted));
+    let api = api::tables().into_iter().map(|(name, wanted)| ("docs/api.md", format!("api {name}"), wanted));
+    for (path, name, wanted) in named.into_iter().chain(api) {
         let text = page(path).text;
         let marker = format!("<!-- generated: {name} -->\n");
         let (before, rest) = text.split_once(&marker).unwrap_or_else(|| panic!("{path}: no {marker}"));
@@ -49,7 +55,7 @@ fn lines_that_differ(written: &str, wanted: &str) -> String {
     if lines.is_empty() { "  (the order of lines)\n".to_owned() } else { lines.concat() }
 }
 
-fn table(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+pub(super) fn table(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let mut text = format!("| {} |\n|{}\n", head.join(" | "), "---|".repeat(head.len()));
     for row in rows {
         let cells: Vec<_> = row.iter().map(|cell| cell.trim().replace('|', "\\|")).collect();

@@ -47,6 +47,33 @@ fn a_nightly_array_is_foretold_after_a_week() {
 }
 
 #[test]
+fn what_recurs_is_listed_with_its_local_time_size_and_chance() {
+    let mut listed = Vec::new();
+    run(
+        36,
+        |_| 3_600,
+        |second, rng| {
+            let (day, local) = (second / DAY, second % DAY + 3_600);
+            trickle(rng) + if local == 7_200 && day % 7 < 5 { 200 } else { 0 }
+        },
+        |second, forecast| {
+            // A Thursday and a Saturday at noon.
+            if second == 31 * DAY + DAY / 2 || second == 33 * DAY + DAY / 2 {
+                let now = (MONDAY + second) as f64;
+                listed.push(forecast.calendar().recurrences(now).collect::<Vec<_>>());
+            }
+        },
+    );
+    for (bursts, day) in listed.iter().zip([32, 35]) {
+        let [burst] = bursts[..] else { panic!("{listed:?}") };
+        let due = (MONDAY + day * DAY + 3_600) as f64;
+        assert!((burst.at - due).abs() < 30.0, "{burst:?} {due}");
+        assert!(!burst.hourly && burst.spread < 60.0, "{burst:?}");
+        assert!(burst.chance > 0.6 && (150.0..250.0).contains(&burst.jobs), "{burst:?}");
+    }
+}
+
+#[test]
 fn days_without_it_are_learned() {
     let mut chances = [[0.0; 7]; 5];
     run(

@@ -10,6 +10,8 @@ use foresail::forecast::{
     service::{Prior, Service},
 };
 use proptest::prelude::*;
+use rand::{RngExt, SeedableRng};
+use rand_pcg::Pcg64Mcg;
 
 const WEEK: f64 = 604_800.0;
 
@@ -77,6 +79,12 @@ proptest! {
             for horizon in forecast.arrivals().horizons() {
                 prop_assert!(horizon.skill().against_nothing() <= 1.0);
                 prop_assert!(horizon.skill().against_persistence() <= 1.0);
+                let shares = horizon.coverage().shares().unwrap_or_default();
+                prop_assert!(shares.iter().all(|share| (0.0..=1.000_001).contains(share)), "{shares:?}");
+            }
+            for burst in forecast.calendar().recurrences(t) {
+                prop_assert!(burst.at.is_finite() && burst.jobs >= 0.0, "{burst:?}");
+                prop_assert!((0.0..=1.0).contains(&burst.chance), "{burst:?}");
             }
         }
     }
@@ -225,6 +233,22 @@ fn other_horizons_take_over_what_was_learned() {
     assert_eq!(*forecast.arrivals().horizons()[1].skill(), skill);
     forecast.observe(100_200.0, Seen::Arrivals(3), 0);
     assert!(forecast.at(31.0).mean().is_finite());
+}
+
+#[test]
+fn the_coverage_of_a_queue_that_is_mostly_empty_is_near_its_levels() {
+    let mut rng = Pcg64Mcg::seed_from_u64(3);
+    let mut forecast = Forecast::new(Horizons::default());
+    for second in 0..600_000_u32 {
+        let n = u64::from(rng.random_bool(0.002));
+        forecast.observe(f64::from(second), Seen::Arrivals(n), 0);
+    }
+    for horizon in forecast.arrivals().horizons() {
+        let shares = horizon.coverage().shares().unwrap();
+        for (share, level) in shares.into_iter().zip(LEVELS) {
+            assert!((share - level).abs() < 0.03, "{} s: {shares:?}", horizon.seconds());
+        }
+    }
 }
 
 #[test]

@@ -13,7 +13,7 @@ use std::{
 use tokio::sync::watch;
 
 use crate::{
-    answers::Answers,
+    answers::{Answers, Question},
     clock::{Clock as _, VirtualClock},
     engine::Engine,
     refs::RefEntry,
@@ -47,6 +47,7 @@ pub(super) struct LockStep {
     metrics: Metrics,
     interest: watch::Receiver<Interest>,
     new_refs: mpsc::Receiver<Arc<RefEntry>>,
+    questions: mpsc::Receiver<Question>,
     asked: Option<Asked>,
     /// What the engine was last told of the workers.
     seen: Option<Arc<Sighting>>,
@@ -62,6 +63,7 @@ pub(super) struct Rooms {
     pub(super) answers: Arc<Answers>,
     pub(super) metrics: Metrics,
     pub(super) new_refs: mpsc::Receiver<Arc<RefEntry>>,
+    pub(super) questions: mpsc::Receiver<Question>,
     pub(super) interest: watch::Receiver<Interest>,
 }
 
@@ -90,7 +92,7 @@ impl LockStep {
         object: ScaledObject,
         keda: Keda,
     ) -> Self {
-        let Rooms { engine, answers, metrics, new_refs, interest } = rooms;
+        let Rooms { engine, answers, metrics, new_refs, questions, interest } = rooms;
         let start = clock.now();
         let pool = Arc::new(Mutex::new(pool));
         Self {
@@ -104,6 +106,7 @@ impl LockStep {
             answers,
             metrics,
             new_refs,
+            questions,
             asked: None,
             seen: None,
             object,
@@ -211,6 +214,7 @@ impl LockStep {
     async fn tick(&mut self, at: f64) -> anyhow::Result<()> {
         let started = Instant::now();
         self.engine.tick(at);
+        self.questions.try_iter().for_each(|question| self.engine.reply(question));
         self.metrics.tick_seconds.observe(started.elapsed().as_secs_f64());
         let Some(asked) = &mut self.asked else { return Ok(()) };
         let activated = asked.activations.has_changed().unwrap_or(false);
