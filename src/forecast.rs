@@ -11,6 +11,7 @@
 //! - [`service`]: how long jobs run
 //! - [`lead`]: how long workers take to start
 //! - [`learner`]: what samples teach a forecast
+//! - [`outlook`]: what a decision asks of all this
 //! - [`state`]: what is kept over restarts
 
 pub mod arrivals;
@@ -25,6 +26,7 @@ pub mod horizons;
 pub mod lead;
 pub mod learner;
 pub mod negative_binomial;
+pub mod outlook;
 pub mod predictive;
 pub mod rates;
 pub mod service;

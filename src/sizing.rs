@@ -28,7 +28,7 @@ pub use policy::{Mode, Objective, Pin, Policy, Strategy};
 pub use spending::{MaxSpend, Spending};
 pub use why::{Ahead, Why};
 
-use crate::forecast::{Forecast, lead::LeadTimes};
+use crate::forecast::{lead::LeadTimes, outlook::Outlook};
 use crate::series::{Depth, NoFall, QueueView, Unseen};
 
 /// Rises with every change after which the same samples may give another decision, so that whatever was recorded
@@ -130,7 +130,7 @@ pub enum Undecided {
 pub fn decide(
     now: f64,
     queue: Result<QueueView, Unseen>,
-    forecast: &Forecast,
+    forecast: &dyn Outlook,
     workload: Workload,
     policy: &Policy,
     pin: Option<Pin>,

@@ -4,6 +4,7 @@ pub(crate) mod contender;
 pub(crate) mod field;
 pub(crate) mod judge;
 mod others;
+mod parts;
 pub(crate) mod play;
 mod report;
 pub(crate) mod stats;

@@ -1,7 +1,7 @@
 //! Workers beyond those that the work of now can use: idle ones that are kept, and such as are started ahead of work.
 
 use super::Objective;
-use crate::forecast::Forecast;
+use crate::forecast::outlook::{Coming, Outlook, Worth};
 
 /// Outcomes of forecasts that must be known before anything is spent on them.
 const ENOUGH: f64 = 30.0;
@@ -34,27 +34,23 @@ impl Spare {
     /// Wait objective: jobs that come when it is too late to start a worker for them need one that is there, so as
     /// many as come, at the quantile, in the part of the lead time by which it is longer than the wait; they are kept
     /// at half the risk.
-    pub(super) fn of(forecast: &Forecast, objective: Objective, lead: f64, slots: u32) -> Self {
+    pub(super) fn of(forecast: &dyn Outlook, objective: Objective, lead: f64, slots: u32) -> Self {
         let (horizon, levels) = match objective {
             Objective::Cost { worth } => (lead, [1.0 - 2.0 / (worth + 1.0), 1.0 - 1.0 / (worth + 1.0)]),
             Objective::Wait { wait, quantile } => (lead - wait, [quantile, 1.0 - (1.0 - quantile) / 2.0]),
         };
-        let skill = forecast.arrivals().nearest(lead).skill();
-        let believed = if skill.outcomes() < ENOUGH {
-            0.0
-        } else {
-            ((skill.against_nothing() - SKILL.0) / SKILL.1).clamp(0.0, 1.0)
-        };
+        let Worth { skill, outcomes } = forecast.worth(lead);
+        let believed = if outcomes < ENOUGH { 0.0 } else { ((skill - SKILL.0) / SKILL.1).clamp(0.0, 1.0) };
         if believed <= 0.0 || horizon <= 0.0 {
-            return Self { skill: skill.against_nothing(), ..Self::default() };
+            return Self { skill, ..Self::default() };
         }
-        let law = forecast.at(horizon);
-        let [start, keep] = law.quantiles(levels.map(|level| level.max(0.0)));
+        let Coming { mean, quantiles: [start, keep] } =
+            forecast.coming(horizon, levels.map(|level| level.max(0.0)));
         Self {
             start: workers(start, slots, believed),
             keep: workers(keep, slots, believed),
-            expected: law.mean(),
-            skill: skill.against_nothing(),
+            expected: mean,
+            skill,
         }
     }
 

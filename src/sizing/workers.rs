@@ -4,13 +4,13 @@ use super::backlog::{Backlog, ENOUGH, Needed};
 use super::spare::Spare;
 use super::spending::{self, Crew, Room};
 use super::{Ahead, Decision, Pin, Policy, RefState, Undecided, Why, Workload, demand, saturate};
-use crate::forecast::Forecast;
+use crate::forecast::outlook::Outlook;
 use crate::series::{Depth, NoFall, QueueView, Unseen};
 
 pub(super) fn decide(
     now: f64,
     queue: Result<QueueView, Unseen>,
-    forecast: &Forecast,
+    forecast: &dyn Outlook,
     workload: Workload,
     policy: &Policy,
     pin: Option<Pin>,
@@ -54,7 +54,7 @@ pub(super) fn decide(
 struct Sizing<'a> {
     now: f64,
     view: &'a QueueView,
-    forecast: &'a Forecast,
+    forecast: &'a dyn Outlook,
     workload: Workload,
     policy: &'a Policy,
     /// Workers known to be busy.

@@ -3,7 +3,7 @@
 use foresail::sim::{
     autoscaler::{
         Autoscaler, Foresail,
-        foresail::{Limits, Sampling},
+        foresail::{Ablation, Limits, Sampling},
     },
     world::Stage,
 };
@@ -26,6 +26,8 @@ type Build = Box<dyn Fn(&Stage<'_>) -> Box<dyn Autoscaler> + Send + Sync>;
 pub(crate) enum Role {
     /// Foresail with some policy: it is judged.
     Foresail,
+    /// Foresail without a part, or with another forecast.
+    Part,
     /// KEDA as people run it.
     AsPeopleRunIt,
     /// One of the settings among which the best KEDA is looked for.
@@ -58,9 +60,31 @@ impl Contender {
     /// Foresail with a policy, in a ScaledObject as the docs recommend it.
     pub(crate) fn foresail(name: impl Into<String>, policy: Policy, victims: bool, max: u32) -> Self {
         Self::new(name, Role::Foresail, move |stage| {
-            let now = stage.world().from;
-            let scaler = Foresail::new(policy.clone(), Limits { min: 0, max }, Sampling::default(), now);
-            if victims { scaler.with_victims() } else { scaler }.in_object(now)
+            scaler(stage, &policy, victims, max).in_object(stage.world().from)
         })
     }
+
+    /// The same, with another forecast perhaps.
+    pub(super) fn changed(
+        name: String,
+        policy: Policy,
+        victims: bool,
+        max: u32,
+        ablation: Option<Ablation>,
+    ) -> Self {
+        Self::new(name, Role::Part, move |stage| {
+            let whole = scaler(stage, &policy, victims, max);
+            let changed = match ablation {
+                Some(ablation) => whole.ablated(ablation),
+                None => whole,
+            };
+            changed.in_object(stage.world().from)
+        })
+    }
+}
+
+fn scaler(stage: &Stage<'_>, policy: &Policy, victims: bool, max: u32) -> Foresail {
+    let limits = Limits { min: 0, max };
+    let scaler = Foresail::new(policy.clone(), limits, Sampling::default(), stage.world().from);
+    if victims { scaler.with_victims() } else { scaler }
 }

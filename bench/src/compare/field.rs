@@ -10,7 +10,7 @@ use foresail::{config::policy::PolicyConfig, sim::autoscaler::KedaSetting, sizin
 
 use super::{
     contender::{Contender, Role},
-    others,
+    others, parts,
 };
 
 /// How many take part.
@@ -18,6 +18,8 @@ use super::{
 pub(crate) enum Field {
     /// Foresail, and KEDA as people run it.
     Small,
+    /// Foresail, and Foresail without each of its parts: what they bring.
+    Parts,
     /// Also every other rule, the bounds, and some 270 settings of KEDA, of which the best are shown.
     All,
 }
@@ -29,6 +31,10 @@ impl Field {
     /// Where a policy cannot be read.
     pub(crate) fn contenders(self, policies: &[PathBuf], max: u32) -> anyhow::Result<Vec<Contender>> {
         let mut all = foresails(policies, max)?;
+        if self == Self::Parts {
+            all.extend(changed(policies, max)?);
+            return Ok(all);
+        }
         all.extend([1.0, 5.0].map(|target| {
             keda(
                 format!("KEDA depth/{target}"),
@@ -55,22 +61,31 @@ fn keda(name: String, role: Role, setting: KedaSetting, max: u32) -> Contender {
 }
 
 fn foresails(policies: &[PathBuf], max: u32) -> anyhow::Result<Vec<Contender>> {
-    if policies.is_empty() {
-        return Ok(both("Foresail", &default_policy(), max).into());
-    }
-    let read = |path: &PathBuf| {
-        let policy = read_policy(path)?;
-        let name = path.file_stem().unwrap_or_default().to_string_lossy();
-        let name = format!("Foresail {name}");
-        Ok(both(&name, &policy, max))
-    };
-    Ok(policies.iter().map(read).collect::<anyhow::Result<Vec<_>>>()?.into_iter().flatten().collect())
+    let variants = variants(policies)?.into_iter();
+    Ok(variants.map(|(name, policy, victims)| Contender::foresail(name, policy, victims, max)).collect())
 }
 
-/// With a policy: as shipped, and as recommended.
-fn both(name: &str, policy: &Policy, max: u32) -> [Contender; 2] {
-    [(name.to_owned(), false), (format!("{name}, victims"), true)]
-        .map(|(name, victims)| Contender::foresail(name, policy.clone(), victims, max))
+fn changed(policies: &[PathBuf], max: u32) -> anyhow::Result<Vec<Contender>> {
+    let of = |(name, policy, victims): (String, Policy, bool)| {
+        parts::of(&name, &policy, victims, max).collect::<Vec<_>>()
+    };
+    Ok(variants(policies)?.into_iter().flat_map(of).collect())
+}
+
+/// Names and policies of Foresail, each as shipped and as recommended, with victims.
+fn variants(policies: &[PathBuf]) -> anyhow::Result<Vec<(String, Policy, bool)>> {
+    let both = |name: String, policy: Policy| {
+        let victims = format!("{name}, victims");
+        [(name, policy.clone(), false), (victims, policy, true)]
+    };
+    if policies.is_empty() {
+        return Ok(both("Foresail".to_owned(), default_policy()).into());
+    }
+    let read = |path: &PathBuf| {
+        let name = path.file_stem().unwrap_or_default().to_string_lossy();
+        Ok(both(format!("Foresail {name}"), read_policy(path)?))
+    };
+    Ok(policies.iter().map(read).collect::<anyhow::Result<Vec<_>>>()?.into_iter().flatten().collect())
 }
 
 /// The policy that a file holds.

@@ -7,6 +7,7 @@ use foresail::sim::world::Outcome;
 use super::{
     contender::Role,
     judge::{Ratio, Verdict, judge},
+    parts,
     play::Played,
     stats,
 };
@@ -198,6 +199,9 @@ impl fmt::Display for Report {
         writeln!(f, "### All of them, geometric means (below 1 is better)\n")?;
         for (ours, verdicts) in &self.judged {
             writeln!(f, "{}", self.summary(*ours, verdicts))?;
+        }
+        if let Some(parts) = parts::table(&self.played, self.worth) {
+            writeln!(f, "{parts}")?;
         }
         Ok(())
     }

@@ -1,14 +1,17 @@
 //! Foresail's own core as a scaler: what it reads of the queue goes into `series`, and `sizing` decides.
 
+mod ablation;
 mod faults;
 
+pub use ablation::Ablation;
 pub use faults::{Fault, Wrong};
 
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 
+use self::ablation::Ablated;
 use super::{ByKeda, Scaler};
-use crate::forecast::{horizons::Horizons, lead::Start, learner::Learner};
+use crate::forecast::{horizons::Horizons, lead::Start, learner::Learner, outlook::Outlook};
 use crate::series::{QueueIndex, QueueRules, Sample, Series};
 use crate::sim::hpa::Behavior;
 use crate::sim::keda::{ScaledObject, ScaledObjectSpec};
@@ -43,6 +46,7 @@ pub struct Foresail {
     activated: bool,
     skips: bool,
     ranks: bool,
+    ablation: Option<Ablation>,
 }
 
 /// Seconds between two looks at an empty queue for which a recurring burst may be near.
@@ -154,6 +158,7 @@ impl Foresail {
             activated: false,
             skips: true,
             ranks: false,
+            ablation: None,
         }
     }
 
@@ -167,6 +172,12 @@ impl Foresail {
     #[must_use]
     pub fn with_victims(self) -> Self {
         Self { ranks: true, ..self }
+    }
+
+    /// With another forecast than its own.
+    #[must_use]
+    pub fn ablated(self, ablation: Ablation) -> Self {
+        Self { ablation: Some(ablation), skips: self.skips && !ablation.knows_the_future(), ..self }
     }
 
     /// In a ScaledObject as the documentation recommends it, which is created at `now`.
@@ -199,7 +210,7 @@ impl Foresail {
         }
         self.starts = pool.starts().len();
         self.learner.look_ahead(self.state.lead.mean());
-        self.decide(now, looks);
+        self.decide(now, looks, pool);
     }
 
     fn take_in(&mut self, now: f64, looks: Looks, pool: &mut WorkerPool) {
@@ -224,12 +235,15 @@ impl Foresail {
         self.learner.follow(now, &sample, &self.series, self.queue, 0);
     }
 
-    fn decide(&mut self, now: f64, looks: Looks) {
+    fn decide(&mut self, now: f64, looks: Looks, pool: &WorkerPool) {
         let was_active = self.decision.as_ref().is_some_and(Decision::active);
         let workload = if self.sees_pods(now) { looks.workload(self.limits) } else { Workload::default() };
         let view = self.series.view(self.queue, now);
-        let (forecast, state) = (self.learner.forecast(), &mut self.state);
-        self.decision = sizing::decide(now, view, forecast, workload, &self.policy, None, state).ok();
+        let forecast = self.learner.forecast();
+        let ablated = self.ablation.map(|ablation| Ablated { forecast, ablation, pool });
+        let outlook = ablated.as_ref().map_or(forecast as &dyn Outlook, |ablated| ablated);
+        self.decision =
+            sizing::decide(now, view, outlook, workload, &self.policy, None, &mut self.state).ok();
         self.activated |= !was_active && self.decision.as_ref().is_some_and(Decision::active);
         let regular = self.sampling.jitter <= 0.0 && !faults::any(&self.sampling.faults, now);
         self.steady = regular && self.decision.is_some() && view.is_ok_and(|view| view.is_steady());
@@ -277,7 +291,7 @@ impl Foresail {
             let at = self.next_sample + skipped.min(stride) * self.sampling.every;
             self.next_sample = at + self.sampling.every;
             self.take_in(at, looks, pool);
-            self.decide(at, looks);
+            self.decide(at, looks, pool);
         }
     }
 

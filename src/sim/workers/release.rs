@@ -40,6 +40,11 @@ impl Release {
         self.jobs.get(self.submitted).map_or(f64::INFINITY, |job| job.came)
     }
 
+    /// Jobs that are still to be submitted, up to this time.
+    pub(super) fn before(&self, until: f64) -> usize {
+        self.jobs[self.submitted..].partition_point(|job| job.came <= until)
+    }
+
     /// The next job is submitted. It comes to the queue, unless it waits for parents.
     pub(super) fn submit(&mut self) -> Option<u32> {
         let job = self.submitted;

@@ -30,6 +30,11 @@ impl WorkerPool {
         self.arrived.len()
     }
 
+    /// Jobs of the log that will be submitted within so many seconds: what a clairvoyant knows.
+    pub fn coming_within(&self, seconds: f64) -> usize {
+        self.release.before(self.now + seconds)
+    }
+
     /// Jobs that wait.
     pub fn waiting(&self) -> usize {
         self.queue.len()
