@@ -4,6 +4,7 @@ mod active;
 mod cluster;
 mod crews;
 mod faults;
+mod groups;
 mod meaning;
 mod queues;
 mod run;
@@ -24,6 +25,7 @@ use self::{
     cluster::Cluster,
     crews::{Crews, QueueCrew},
     faults::Faults,
+    groups::Groups,
     meaning::{object, rules, wanted, watched},
     queues::{Queue, Queues},
 };
@@ -51,6 +53,7 @@ pub struct Engine {
     answers: Arc<Answers>,
     series: Series,
     queues: Queues,
+    groups: Groups,
     active: Vec<Option<ActiveRef>>,
     interest: BTreeMap<String, watch::Sender<Interest>>,
     identities: HashMap<String, Identity>,
@@ -73,6 +76,7 @@ impl Engine {
             answers,
             series: Series::default(),
             queues: Queues::default(),
+            groups: Groups::default(),
             active: Vec::new(),
             interest: BTreeMap::new(),
             identities: HashMap::new(),
@@ -82,6 +86,7 @@ impl Engine {
             activated: Vec::new(),
         };
         engine.open_sources();
+        engine.groups.configure(&engine.config);
         engine
     }
 
@@ -122,6 +127,7 @@ impl Engine {
             adopted.activity.active = former.activity.active;
         }
         self.active[row] = Some(adopted);
+        self.groups.note_change();
     }
 
     /// Tells the samplers which queues to read.
@@ -211,6 +217,7 @@ impl Engine {
     pub fn reload(&mut self, config: Arc<Config>, now: f64) {
         self.config = config;
         self.open_sources();
+        self.groups.configure(&self.config);
         // First, since on whose word a ref is kept says what it may use.
         self.keep_watched(now);
         self.cluster.resolve_anew(&self.config, &self.refs, now);
@@ -285,6 +292,7 @@ impl Engine {
             starts: (0, 0),
             logged: None,
             awaiting: None,
+            seat: None,
         };
         active.look(&self.cluster);
         active
@@ -349,6 +357,7 @@ impl Engine {
             self.refs.free_row(entry.row);
         }
         if !gone.is_empty() {
+            self.groups.note_change();
             self.announce();
         }
     }
@@ -378,6 +387,7 @@ impl Engine {
         table.tick = self.tick;
         table.at = now;
         table.rows.resize_with(self.active.len(), || None);
+        self.groups.divide(now, &mut self.active, &self.series, &self.queues, &self.cluster);
         for (active, row) in self.active.iter_mut().zip(&mut table.rows) {
             let Some(active) = active else {
                 *row = None;

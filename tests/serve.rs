@@ -7,6 +7,7 @@ mod serve {
     mod bad_days;
     mod commands;
     mod foresail;
+    mod groups;
     mod kubernetes;
     mod life;
 }
