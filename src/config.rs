@@ -19,7 +19,7 @@ use serde::de::DeserializeOwned;
 
 use crate::{
     config::{policy::PolicyConfig, source::SourceConfig, text::Glob},
-    sizing::Pin,
+    sizing::{Pin, group::GroupLimits},
 };
 
 /// The whole configuration, checked.
@@ -33,6 +33,8 @@ pub struct Config {
     pub sources: BTreeMap<String, SourceConfig>,
     /// The policies, by name; there is always a `default`.
     pub policies: BTreeMap<String, PolicyConfig>,
+    /// The caps that refs share, by name.
+    pub groups: BTreeMap<String, GroupLimits>,
     /// Where Kubernetes is watched; not at all where absent.
     pub kubernetes: Option<KubernetesConfig>,
     /// What holds in an incident; the first that fits a ref wins.

@@ -4,6 +4,7 @@ mod active;
 mod cluster;
 mod crews;
 mod faults;
+mod groups;
 mod keep;
 mod learned;
 mod meaning;
@@ -27,6 +28,7 @@ use self::{
     cluster::Cluster,
     crews::{Crews, QueueCrew},
     faults::Faults,
+    groups::Groups,
     meaning::{object, rules, wanted, watched},
     queues::{Queue, Queues},
 };
@@ -53,6 +55,7 @@ pub struct Engine {
     answers: Arc<Answers>,
     series: Series,
     queues: Queues,
+    groups: Groups,
     active: Vec<Option<ActiveRef>>,
     interest: BTreeMap<String, watch::Sender<Interest>>,
     identities: HashMap<String, Identity>,
@@ -77,6 +80,7 @@ impl Engine {
             answers,
             series: Series::default(),
             queues: Queues::default(),
+            groups: Groups::default(),
             active: Vec::new(),
             interest: BTreeMap::new(),
             identities: HashMap::new(),
@@ -87,6 +91,7 @@ impl Engine {
             keep: None,
         };
         engine.open_sources();
+        engine.groups.configure(&engine.config);
         engine
     }
 
@@ -132,6 +137,7 @@ impl Engine {
             adopted.look(&self.cluster, &mut self.queues);
         }
         self.active[row] = Some(adopted);
+        self.groups.note_change();
     }
 
     /// Tells the samplers which queues to read.
@@ -221,6 +227,7 @@ impl Engine {
     pub fn reload(&mut self, config: Arc<Config>, now: f64) {
         self.config = config;
         self.open_sources();
+        self.groups.configure(&self.config);
         // First, since on whose word a ref is kept says what it may use.
         self.keep_watched(now);
         self.cluster.resolve_anew(&self.config, &self.refs, now);
@@ -295,6 +302,7 @@ impl Engine {
             starts,
             logged: None,
             awaiting: None,
+            seat: None,
         };
         active.look(&self.cluster, &mut self.queues);
         active
@@ -367,6 +375,7 @@ impl Engine {
             self.refs.free_row(entry.row);
         }
         if !gone.is_empty() {
+            self.groups.note_change();
             self.announce();
         }
     }
@@ -396,6 +405,7 @@ impl Engine {
         table.tick = self.tick;
         table.at = now;
         table.rows.resize_with(self.active.len(), || None);
+        self.groups.divide(now, &mut self.active, &self.series, &self.queues, &self.cluster);
         for (active, row) in self.active.iter_mut().zip(&mut table.rows) {
             let Some(active) = active else {
                 *row = None;

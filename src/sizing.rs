@@ -7,15 +7,18 @@
 //! - `workers`: the decision for workers that take jobs again and again
 //! - `backlog`: workers for what waits now
 //! - `spare`, `budget`: workers for what is expected, and what may be spent on them
+//! - [`Proposal`], [`group`]: what a ref wants, and what others that share a cap leave to it
 //! - [`KeepAlive`]: the hold on the way down
 //! - [`Spending`]: what workers may cost in a period
 //! - [`Memory`]: what is kept of a ref over restarts
 
 mod backlog;
 mod budget;
+pub mod group;
 mod keep_alive;
 mod memory;
 mod policy;
+mod proposal;
 mod spare;
 mod spending;
 mod why;
@@ -25,6 +28,7 @@ pub use budget::Budget;
 pub use keep_alive::KeepAlive;
 pub use memory::{BadMemory, MEMORY_VERSION, Memory};
 pub use policy::{Mode, Objective, Pin, Policy, Strategy};
+pub use proposal::Proposal;
 pub use spending::{MaxSpend, Spending};
 pub use why::{Ahead, Why};
 
@@ -66,8 +70,6 @@ pub struct RefState {
     hold: KeepAlive,
     /// The busy floor when it was last seen: it stands while the queue cannot be seen.
     floor: u32,
-    /// Workers of the last target that only a forecast wanted.
-    speculative: u32,
 }
 
 /// One ref's decision at one tick.
@@ -123,7 +125,8 @@ pub enum Undecided {
     NothingToHold,
 }
 
-/// Decides for one ref of a queue, of which `forecast` was learned. `pin` is the operator's override for it.
+/// Decides for one ref of a queue that shares no cap with others, of which `forecast` was learned. `pin` is the
+/// operator's override for it.
 ///
 /// # Errors
 /// When not enough is known to say a number: not knowing is never a zero.
@@ -136,9 +139,29 @@ pub fn decide(
     pin: Option<Pin>,
     state: &mut RefState,
 ) -> Result<Decision, Undecided> {
+    Ok(propose(now, queue, forecast, workload, policy, pin, state)?.settle(None, state))
+}
+
+/// The first half of [`decide`]: all but what other refs of the same group leave to it. [`Proposal::settle`] is the
+/// second half.
+///
+/// # Errors
+/// As [`decide`].
+pub fn propose(
+    now: f64,
+    queue: Result<QueueView, Unseen>,
+    forecast: &dyn Outlook,
+    workload: Workload,
+    policy: &Policy,
+    pin: Option<Pin>,
+    state: &mut RefState,
+) -> Result<Proposal, Undecided> {
     match policy.mode {
-        Mode::Workers => workers::decide(now, queue, forecast, workload, policy, pin, state),
-        Mode::Jobs(strategy) => jobs(queue, strategy, policy, pin),
+        Mode::Workers => workers::propose(now, queue, forecast, workload, policy, pin, state),
+        Mode::Jobs(strategy) => {
+            let decision = jobs(queue, strategy, policy, pin)?;
+            Ok(Proposal { decision, workers: None })
+        }
     }
 }
 

@@ -16,7 +16,8 @@ const README: &str = "charts/foresail/README.md";
 const DEPLOYMENT: &str = "charts/foresail/templates/deployment.yaml";
 
 /// Keys that need no default: a parent chart's, and those of Foresail's file that the chart leaves alone.
-const WITHOUT_DEFAULT: [&str; 5] = ["enabled", "global", "config.grpc", "config.state", "config.hints"];
+const WITHOUT_DEFAULT: [&str; 6] =
+    ["enabled", "global", "config.grpc", "config.groups", "config.state", "config.hints"];
 
 #[test]
 fn the_defaults_every_example_and_every_page_fit_the_schema() {

@@ -11,6 +11,7 @@
 
 mod contract {
     mod activity;
+    mod groups;
     mod harness;
     mod metric_spec;
     mod metrics;

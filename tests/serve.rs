@@ -8,6 +8,7 @@ mod serve {
     mod bad_days;
     mod commands;
     mod foresail;
+    mod groups;
     mod kubernetes;
     mod life;
     mod state;

@@ -10,14 +10,15 @@ use regex::Regex;
 use crate::{
     config::{
         Config, GrpcConfig, HttpConfig, KubernetesConfig, Override,
-        policy::PolicyConfig,
+        policy::{self, PolicyConfig},
         raw::{
-            NoneOr, RawConfig, RawGrpc, RawHints, RawKubernetes, RawLayout, RawOverride, RawSource, RawWatch,
+            NoneOr, RawConfig, RawGroup, RawGrpc, RawHints, RawKubernetes, RawLayout, RawOverride, RawSource,
+            RawWatch,
         },
         source::{Access, Layout, LayoutRead, MissingQueue, SourceConfig, StoreConfig, Watch, WorkloadName},
         text::{Glob, Text, Texts, seconds},
     },
-    sizing::Pin,
+    sizing::{Pin, group::GroupLimits},
     source::preset::{PRESETS, Preset, Store},
 };
 
@@ -35,13 +36,16 @@ fn wrong<T>(path: impl Into<String>, what: impl Into<String>) -> Checked<T> {
 }
 
 pub(super) fn config(raw: RawConfig) -> Checked<Config> {
-    let RawConfig { grpc, http, sources, policies, kubernetes, overrides, state, hints } = raw;
+    let RawConfig { grpc, http, sources, policies, groups, kubernetes, overrides, state, hints } = raw;
     not_yet(&hints)?;
+    let groups = groups.into_iter().map(group).collect::<Checked<BTreeMap<_, _>>>()?;
     let mut checked = BTreeMap::from([("default".to_owned(), PolicyConfig::default())]);
     for (name, raw) in policies {
         let path = format!("policies.{name}");
         let policy =
             PolicyConfig::new(raw).or_else(|error| wrong(format!("{path}.{}", error.key), error.what))?;
+        policy::check_group(policy.policy(), &groups)
+            .or_else(|error| wrong(format!("{path}.{}", error.key), error.what))?;
         checked.insert(name, policy);
     }
     let config = Config {
@@ -52,6 +56,7 @@ pub(super) fn config(raw: RawConfig) -> Checked<Config> {
             .map(|(name, raw)| Ok((name.clone(), source(name, raw)?)))
             .collect::<Checked<_>>()?,
         policies: checked,
+        groups,
         kubernetes: kubernetes.map(kubernetes_config).transpose()?,
         overrides: overrides.into_iter().enumerate().map(override_line).collect::<Checked<_>>()?,
         state: state.and_then(|NoneOr(state)| state).map(state::config).transpose()?,
@@ -78,6 +83,17 @@ fn not_yet(hints: &RawHints) -> Checked<()> {
         return wrong("hints.victims", format!("{:?} is not in this version: only off is", hints.victims.0));
     }
     Ok(())
+}
+
+fn group((name, raw): (String, RawGroup)) -> Checked<(String, GroupLimits)> {
+    let path = format!("groups.{name}");
+    let RawGroup { max, max_spend } = raw;
+    if name.is_empty() || (max.is_none() && max_spend.is_none()) {
+        return wrong(path, "a group has a name, and max or max_spend or both");
+    }
+    let limits = policy::group_limits(max.as_ref(), max_spend.as_ref());
+    let limits = limits.or_else(|error| wrong(format!("{path}.{}", error.key), error.what))?;
+    Ok((name, limits))
 }
 
 fn grpc_config(raw: RawGrpc) -> Checked<GrpcConfig> {

@@ -1,124 +1,22 @@
 //! The keys of a policy: one table for the file, for a ref's metadata and for the docs.
 
+mod keys;
+mod values;
+
 use std::collections::BTreeMap;
 
+pub use self::keys::{POLICY_KEYS, PolicyKey};
+use self::{
+    keys::LATER,
+    values::{count, duration, max_spend, number, same},
+};
 use crate::{
     config::{
         raw::RawPolicy,
-        text::{Texts, seconds},
+        text::{Text, Texts, seconds},
     },
-    sizing::{MaxSpend, Objective, Policy},
+    sizing::{Objective, Policy, group::GroupLimits},
 };
-
-/// One policy key as the docs show it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PolicyKey {
-    /// The key.
-    pub name: &'static str,
-    /// Its type and unit.
-    pub kind: &'static str,
-    /// What it may be.
-    pub range: &'static str,
-    /// What it is where nobody gives it.
-    pub default: &'static str,
-    /// What it does, in one sentence.
-    pub about: &'static str,
-}
-
-/// Every policy key of this version, in the order of the docs.
-pub const POLICY_KEYS: &[PolicyKey] = &[
-    key(
-        "objective",
-        "word",
-        "`cost`, `wait`",
-        "`cost`",
-        "What decides how many workers there are: what waiting is worth, or how long jobs may wait.",
-    ),
-    key(
-        "worth",
-        "worker-seconds per second of waiting",
-        "0.001 to 1000",
-        "3",
-        "Objective `cost`: what one second of a job's waiting is worth; more of it means more workers, sooner and for longer.",
-    ),
-    key(
-        "wait",
-        "duration",
-        "over 0 s",
-        "2m",
-        "Objective `wait`: how long jobs may wait. Where workers take longer to start, spare ones are kept for jobs that are expected.",
-    ),
-    key(
-        "quantile",
-        "share",
-        "0.5 to 0.999",
-        "0.95",
-        "Objective `wait`: the share of jobs that the bound is to hold for.",
-    ),
-    key("slots", "jobs", "1 to 10000", "1", "Jobs that one worker runs at a time."),
-    key(
-        "min",
-        "workers",
-        "0 to 100000",
-        "0",
-        "Workers at least while there is a reason to be active; with nothing to do the target is 0 all the same.",
-    ),
-    key(
-        "max",
-        "workers",
-        "0 to 100000",
-        "none",
-        "Workers at most; busy workers above it are kept until they are done.",
-    ),
-    key(
-        "price",
-        "cost units",
-        "0.000001 to 1000000",
-        "1",
-        "What one worker costs an hour, in a unit of your choice.",
-    ),
-    key(
-        "max_spend",
-        "cost units per period",
-        "over 0, per `hour`, `day`, `week` or a duration of 1 h to 31 d: `50/day`",
-        "none",
-        "What the workers may cost in any stretch of time of that length; half of it is kept for an even pace.",
-    ),
-    key(
-        "keep_alive",
-        "duration",
-        "0 s to 1d",
-        "60s",
-        "How long a worker is kept after the work that it was started for is gone.",
-    ),
-    key(
-        "budget",
-        "share",
-        "0 to 10",
-        "0.25",
-        "Idle worker-seconds that may be spent on forecasts for each busy one; 0: only what waits and runs counts.",
-    ),
-    key(
-        "timezone",
-        "IANA name",
-        "such as `Europe/Amsterdam`",
-        "`UTC`",
-        "Whose hours and weekdays count: recurring bursts keep to them.",
-    ),
-];
-
-/// Keys that later versions have.
-const LATER: &[&str] = &["group", "weight", "calendar", "forecast", "history", "victims"];
-
-const fn key(
-    name: &'static str,
-    kind: &'static str,
-    range: &'static str,
-    default: &'static str,
-    about: &'static str,
-) -> PolicyKey {
-    PolicyKey { name, kind, range, default, about }
-}
 
 /// A named policy: values, and what a ref may change of them.
 #[derive(Debug, Clone, PartialEq)]
@@ -240,6 +138,28 @@ pub fn is_policy_key(name: &str) -> bool {
     POLICY_KEYS.iter().any(|key| key.name == name) || LATER.contains(&name)
 }
 
+/// What a group's refs may have together.
+pub(super) fn group_limits(max: Option<&Text>, spend: Option<&Text>) -> Result<GroupLimits, PolicyError> {
+    Ok(GroupLimits {
+        max: max.map(|text| count("max", &text.0, 0, 100_000)).transpose()?,
+        max_spend: spend.map(|text| max_spend(&text.0)).transpose()?,
+    })
+}
+
+/// Whether the group of a policy is there.
+///
+/// # Errors
+/// Names it, and those that there are.
+pub fn check_group(policy: &Policy, groups: &BTreeMap<String, GroupLimits>) -> Result<(), PolicyError> {
+    let Some(name) = policy.group.as_deref().filter(|name| !groups.contains_key(*name)) else {
+        return Ok(());
+    };
+    let all = groups.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+    let there = if all.is_empty() { "none" } else { &all };
+    let shown: String = name.chars().take(80).collect();
+    Err(wrong("group", format!("no group is called {shown:?}; there are {there} (groups)")))
+}
+
 fn policy(keys: &BTreeMap<String, String>) -> Result<Policy, PolicyError> {
     for name in keys.keys() {
         known(name)?;
@@ -272,6 +192,8 @@ fn policy(keys: &BTreeMap<String, String>) -> Result<Policy, PolicyError> {
         max,
         price: number("price", get("price").unwrap_or("1"), 1e-6, 1e6)?,
         max_spend: get("max_spend").map(max_spend).transpose()?,
+        group: get("group").map(Into::into),
+        weight: number("weight", get("weight").unwrap_or("1"), 0.001, 1000.0)?,
         keep_alive: duration("keep_alive", get("keep_alive").unwrap_or("60s"), 0.0, 86_400.0)?,
         timezone: get("timezone").filter(|name| *name != "UTC").map(Into::into),
         budget: number("budget", get("budget").unwrap_or("0.25"), 0.0, 10.0)?,
@@ -308,59 +230,6 @@ fn allowed((name, texts): (String, Texts)) -> Result<(String, Allowed), PolicyEr
     Ok((name, allowed))
 }
 
-/// Parses an amount and its period: `50/day`, `3.5/12h`.
-fn max_spend(text: &str) -> Result<MaxSpend, PolicyError> {
-    let refuse = || wrong("max_spend", format!("{text:?} is not an amount and its period, such as 50/day"));
-    let (amount, period) = text.split_once('/').ok_or_else(refuse)?;
-    let amount = amount.trim().parse::<f64>().ok().filter(|amount| *amount > 0.0 && amount.is_finite());
-    let amount = amount.ok_or_else(refuse)?;
-    let period = match period.trim() {
-        "hour" => HOUR,
-        "day" => 24.0 * HOUR,
-        "week" => 168.0 * HOUR,
-        other => duration("max_spend", other, HOUR, 744.0 * HOUR)?,
-    };
-    Ok(MaxSpend { amount, period })
-}
-
-/// Seconds.
-const HOUR: f64 = 3600.0;
-
-fn same(a: f64, b: f64) -> bool {
-    a.total_cmp(&b).is_eq()
-}
-
-fn number(name: &str, text: &str, low: f64, high: f64) -> Result<f64, PolicyError> {
-    let value = text.trim().parse::<f64>().map_err(|_| wrong(name, format!("{text:?} is not a number")))?;
-    in_range(name, value, low, high)
-}
-
-fn duration(name: &str, text: &str, low: f64, high: f64) -> Result<f64, PolicyError> {
-    in_range(name, seconds(text).map_err(|what| wrong(name, what))?, low, high)
-}
-
-fn in_range(name: &str, value: f64, low: f64, high: f64) -> Result<f64, PolicyError> {
-    if (low..=high).contains(&value) {
-        Ok(value)
-    } else {
-        Err(wrong(name, format!("{value} is out of range ({})", range(name))))
-    }
-}
-
-fn count(name: &str, text: &str, low: u32, high: u32) -> Result<u32, PolicyError> {
-    let value =
-        text.trim().parse::<u32>().map_err(|_| wrong(name, format!("{text:?} is not a whole number")))?;
-    if (low..=high).contains(&value) {
-        Ok(value)
-    } else {
-        Err(wrong(name, format!("{value} is out of range ({})", range(name))))
-    }
-}
-
-fn range(name: &str) -> &'static str {
-    POLICY_KEYS.iter().find(|key| key.name == name).map_or("", |key| key.range)
-}
-
 fn wrong(key: &str, what: String) -> PolicyError {
     PolicyError { key: key.to_owned(), what }
 }
@@ -387,6 +256,7 @@ mod tests {
             ("worht: 3", "worht: no such policy key; there are objective, worth"),
             ("calendar: 3", "calendar: not in this version"),
             ("max_spend: 3", "max_spend: \"3\" is not an amount and its period, such as 50/day"),
+            ("weight: 0", "weight: 0 is out of range (0.001 to 1000)"),
             ("max_spend: 0/day", "max_spend: \"0/day\" is not an amount"),
             ("max_spend: 5/10m", "max_spend: 600 is out of range (over 0, per `hour`"),
             ("tenant_may: { max_spend: [1/day, 9/week] }", "max_spend: both bounds are per the same period"),
@@ -415,7 +285,7 @@ mod tests {
         assert_eq!(with("slots", "4").unwrap().slots, 4);
         assert!((with("keep_alive", "2m").unwrap().keep_alive - 120.0).abs() < f64::EPSILON);
         assert!(with("worth", "11").unwrap_err().to_string().contains("outside 0.1 to 10"));
-        let day = MaxSpend { amount: 50.0, period: 86_400.0 };
+        let day = crate::sizing::MaxSpend { amount: 50.0, period: 86_400.0 };
         assert_eq!(with("max_spend", "50/24h").unwrap().max_spend, Some(day));
         assert!(with("max_spend", "51/day").unwrap_err().to_string().contains("outside 1 to 50"));
         assert!(with("max_spend", "50/week").unwrap_err().to_string().contains("not per 86400 s"));

@@ -20,6 +20,7 @@ pub(super) struct RawConfig {
     pub(super) http: RawHttp,
     pub(super) sources: BTreeMap<String, RawSource>,
     pub(super) policies: BTreeMap<String, RawPolicy>,
+    pub(super) groups: BTreeMap<String, RawGroup>,
     pub(super) kubernetes: Option<RawKubernetes>,
     #[serde(rename = "override")]
     pub(super) overrides: Vec<RawOverride>,
@@ -154,6 +155,13 @@ pub(super) struct RawPolicy {
     pub(super) tenant_may: BTreeMap<String, Texts>,
     #[serde(flatten)]
     pub(super) keys: BTreeMap<String, Text>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawGroup {
+    pub(super) max: Option<Text>,
+    pub(super) max_spend: Option<Text>,
 }
 
 #[derive(Debug, Deserialize)]

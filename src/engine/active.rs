@@ -5,11 +5,11 @@ use std::sync::Arc;
 use crate::{
     answers::NoAnswer,
     config::source::WorkloadName,
-    engine::{cluster::Cluster, queues::Queues, shadow::Shadow},
+    engine::{cluster::Cluster, groups::Seat, queues::Queues, shadow::Shadow},
     forecast::{Forecast, horizons::Horizons, lead::Start},
     refs::{self, RefEntry, RefSpec},
     series::{KnownQueue, Series, Unseen},
-    sizing::{self, Decision, Mode, Pin, RefState, Undecided},
+    sizing::{self, Decision, Mode, Pin, Proposal, RefState, Undecided},
     workloads::{Sight, Sighting, Starts},
 };
 
@@ -34,6 +34,8 @@ pub(super) struct ActiveRef {
     pub(super) starts: (u64, u64),
     /// What the log last told of a watched ref, and when.
     pub(super) logged: Option<(f64, Shadow)>,
+    /// Its place in the group whose cap it shares, if any.
+    pub(super) seat: Option<Box<Seat>>,
     /// Since when its workload was to be seen for the first time, in a cluster that is in sight.
     pub(super) awaiting: Option<f64>,
 }
@@ -78,7 +80,7 @@ impl ActiveRef {
         }
     }
 
-    /// The ref's answer at `now`.
+    /// The ref's answer at `now`; where it shares a cap, within the share that it was given.
     pub(super) fn decide(
         &mut self,
         now: f64,
@@ -86,6 +88,24 @@ impl ActiveRef {
         queues: &Queues,
         cluster: &Cluster,
     ) -> Result<Decision, NoAnswer> {
+        let mut decision = match self.seat.as_mut().and_then(|seat| seat.take()) {
+            Some((proposed, share)) => proposed?.settle(Some(share), &mut self.state),
+            None => self.propose(now, series, queues, cluster)?.settle(None, &mut self.state),
+        };
+        if let Some(queue) = self.queue.as_ref().and_then(|known| queues.get(known)) {
+            decision.why.shared = queue.worker_refs;
+        }
+        Ok(decision)
+    }
+
+    /// What it would be answered if it shared no cap.
+    pub(super) fn propose(
+        &mut self,
+        now: f64,
+        series: &Series,
+        queues: &Queues,
+        cluster: &Cluster,
+    ) -> Result<Proposal, NoAnswer> {
         let spec = self.spec.as_ref().map_err(|error| NoAnswer::Invalid(error.clone()))?;
         let known = self.queue.as_ref();
         let queue = known.and_then(|known| queues.get(known));
@@ -108,20 +128,12 @@ impl ActiveRef {
             unlearned = Forecast::new(Horizons::default());
             &unlearned
         };
-        let decided = if starts_anew && cluster.is_awaited(now) {
+        let proposed = if starts_anew && cluster.is_awaited(now) {
             Err(Undecided::NotListed)
         } else {
-            sizing::decide(now, view, forecast, workload, &spec.policy, self.pin, &mut self.state)
+            sizing::propose(now, view, forecast, workload, &spec.policy, self.pin, &mut self.state)
         };
-        match (decided, queue) {
-            (Ok(mut decision), Some(queue)) => {
-                decision.why.shared = queue.worker_refs;
-                Ok(decision)
-            }
-            (Ok(decision), None) => Ok(decision),
-            (Err(undecided), queue) => {
-                Err(NoAnswer::Undecided(undecided, queue.and_then(|queue| queue.error.clone())))
-            }
-        }
+        proposed
+            .map_err(|undecided| NoAnswer::Undecided(undecided, queue.and_then(|queue| queue.error.clone())))
     }
 }

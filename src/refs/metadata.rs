@@ -133,7 +133,10 @@ fn check<'k>(key: &'k RefKey, config: &Config, caller: Caller) -> Result<(RefSpe
         .filter(|(name, _)| policy::is_policy_key(name))
         .map(|(name, value)| (*name, *value))
         .collect();
-    let policy = base.with_overrides(&own).map_err(|error| RefError { key: error.key, what: error.what })?;
+    let policy = base
+        .with_overrides(&own)
+        .and_then(|own| policy::check_group(&own, &config.groups).map(|()| own))
+        .map_err(|error| RefError { key: error.key, what: error.what })?;
     let mode = mode(get("mode"), get("strategy"))?;
 
     let known = |name: &str| METADATA_KEYS.iter().any(|key| key.name == name) || policy::is_policy_key(name);
@@ -245,6 +248,26 @@ mod tests {
                 Err(error) => prop_assert!(!error.key.is_empty() && !error.what.is_empty()),
             }
         }
+    }
+
+    #[test]
+    fn a_ref_joins_a_group_that_is_there_where_it_may() {
+        let text = CONFIG.replace("slots: any,", "slots: any, group: any, weight: [0.1, 2],")
+            + "\ngroups: { gpu: { max: 5 } }";
+        let config = Config::from_yaml("test", &text).unwrap();
+        let with = |key: &str, value: &str| {
+            let own = [("queue", "q"), ("layout", "redis-list"), (key, value)];
+            let key = RefKey::new("ns".into(), "so".into(), own.map(|(k, v)| (k.into(), v.into())));
+            resolve(&key, &config, Caller::Keda)
+                .map(|(spec, _)| spec.policy)
+                .map_err(|error| error.to_string())
+        };
+        assert_eq!(with("group", "gpu").unwrap().group.as_deref(), Some("gpu"));
+        assert_eq!(
+            with("group", "cpu").unwrap_err(),
+            "metadata group: no group is called \"cpu\"; there are gpu (groups)"
+        );
+        assert!(with("weight", "3").unwrap_err().contains("outside 0.1 to 2"));
     }
 
     #[test]

@@ -19,6 +19,10 @@ pub struct Policy {
     pub price: f64,
     /// What the workers may cost in a period; no bound where absent.
     pub max_spend: Option<MaxSpend>,
+    /// Name of the group whose cap it shares; none where absent.
+    pub group: Option<Box<str>>,
+    /// How much more of that it may have than others; above 0.
+    pub weight: f64,
     /// Seconds that a worker is kept after the work that it was started for is gone.
     pub keep_alive: f64,
     /// Idle worker-seconds that may be spent on forecasts for each busy one; 0 for no speculation.
@@ -92,6 +96,8 @@ impl Default for Policy {
             max: None,
             price: 1.0,
             max_spend: None,
+            group: None,
+            weight: 1.0,
             keep_alive: 60.0,
             budget: 0.25,
             timezone: None,

@@ -18,6 +18,9 @@ const EVEN: f64 = 0.5;
 /// HPA need to follow a target.
 const NOTICE: f64 = 60.0;
 
+/// Of a worker: what a sum of prices may be above what pays for it.
+pub(super) const ROUNDING: f64 = 1e-6;
+
 /// An amount that may be spent in any stretch of time of one length.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct MaxSpend {
@@ -51,19 +54,32 @@ pub(super) struct Room {
     savings: f64,
 }
 
-/// What is known of the workers that are to be paid for.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Crew {
-    /// Cost units a second and worker; above 0.
-    pub(super) price: f64,
-    /// Workers that there are by the last target.
-    pub(super) there: u32,
-    /// Worker-seconds that all jobs take which wait or run; infinite where that is unknown.
+/// What workers cost that are there, and what they would for the work that there is.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Bill {
+    /// Cost units a second of all workers that there are by the last target.
+    pub(super) there: f64,
+    /// Cost units of all jobs that wait or run; infinite where run times are unknown.
     pub(super) work: f64,
     /// Seconds that a worker is there beside its jobs: its start, and its keep-alive.
     pub(super) beside: f64,
     /// Mean run time of a job, seconds.
     pub(super) run: f64,
+    /// Cost units a second of one worker; above 0.
+    pub(super) price: f64,
+}
+
+impl Bill {
+    /// Both together: the dearest worker, and the longest job and start.
+    pub(super) fn with(self, other: Self) -> Self {
+        Self {
+            there: self.there + other.there,
+            work: self.work + other.work,
+            beside: self.beside.max(other.beside),
+            run: self.run.max(other.run),
+            price: self.price.max(other.price),
+        }
+    }
 }
 
 impl Spending {
@@ -118,17 +134,28 @@ impl Spending {
 }
 
 impl Room {
-    /// Workers that may be there: as many as can be paid for ever, or as the savings pay until all work is done. Under a
-    /// lasting backlog a worker is never seen idle, and a busy one is never sent, so no more may be started than that.
-    /// One may be started while its start and a job can be paid, and those that are there stay while the savings last.
-    pub(super) fn workers(&self, crew: Crew) -> u32 {
-        let Crew { price, there, work, beside, run } = crew;
+    /// Cost units a second that workers may cost: what can be paid for ever, or what the savings pay until all work is
+    /// done. Under a lasting backlog a worker is never seen idle, and a busy one is never sent, so no more may be
+    /// started than that. One may be started while its start and a job can be paid, and those that are there stay while
+    /// the savings last.
+    pub(super) fn rate(&self, bill: Bill) -> f64 {
+        let Bill { there, work, beside, run, price } = bill;
         let beside = beside.max(NOTICE);
-        let for_ever = self.lasting / price + 1e-6;
-        let until_done = (self.savings / price - work) / beside;
-        let one = self.left >= price * if there > 0 { NOTICE } else { beside + run };
-        let stay = self.savings >= price * f64::from(there) * NOTICE;
-        whole(for_ever).max(whole(until_done)).max(u32::from(one)).max(if stay { there } else { 0 })
+        let until_done = (self.savings - work) / beside;
+        let one = self.left >= price * if there > 0.0 { NOTICE } else { beside + run };
+        let stay = self.savings >= there * NOTICE;
+        self.lasting.max(until_done).max(if one { price } else { 0.0 }).max(if stay { there } else { 0.0 })
+    }
+
+    /// The same in workers.
+    pub(super) fn workers(&self, bill: Bill) -> u32 {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "saturates, and is not negative"
+        )]
+        let workers = (self.rate(bill) / bill.price + ROUNDING) as u32;
+        workers
     }
 }
 
@@ -162,12 +189,6 @@ fn slot(part: i64) -> usize {
     usize::try_from(part.rem_euclid(PARTS + 1)).unwrap_or(0)
 }
 
-fn whole(workers: f64) -> u32 {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates, and 0 below 0")]
-    let whole = workers as u32;
-    whole
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -178,7 +199,7 @@ mod tests {
 
     /// Twenty-four a day, of workers that cost one an hour.
     const DAY: MaxSpend = MaxSpend { amount: 24.0, period: 24.0 * HOUR };
-    const CREW: Crew = Crew { price: 1.0 / HOUR, there: 0, work: f64::INFINITY, beside: 120.0, run: 300.0 };
+    const BILL: Bill = Bill { there: 0.0, work: f64::INFINITY, beside: 120.0, run: 300.0, price: 1.0 / HOUR };
 
     /// Wants so many workers for so many hours, a decision a minute, each job a minute's work of one worker; returns
     /// the worker-hours that there were.
@@ -194,8 +215,9 @@ mod tests {
         let end = *now + hours * HOUR;
         while *now < end {
             spending.pass(*now, spending.max);
-            *there = wanted.min(spending.room().workers(Crew { there: *there, work, ..CREW }));
-            spending.stand(f64::from(*there) * CREW.price);
+            *there =
+                wanted.min(spending.room().workers(Bill { there: f64::from(*there) / HOUR, work, ..BILL }));
+            spending.stand(f64::from(*there) * BILL.price);
             spent += f64::from(*there) / 60.0;
             *now += 60.0;
         }
@@ -212,7 +234,7 @@ mod tests {
         run(&mut spending, &mut there, &mut now, 0, 25.0, 0.0);
         let Room { left, savings, .. } = spending.room();
         assert!((left - 24.0).abs() < 1e-6 && (11.9..12.5).contains(&savings), "{left} {savings}");
-        let workers = |hours: f64| spending.room().workers(Crew { work: hours * HOUR, ..CREW });
+        let workers = |hours: f64| spending.room().workers(Bill { work: hours, ..BILL });
         assert!(
             (57..75).contains(&workers(10.0)),
             "{}: two hours are left of twelve, by two minutes",
@@ -274,7 +296,7 @@ mod tests {
         assert!(spending.room().lasting * HOUR > 1.9, "{:?}", spending.room());
         for now in [-1e300, 1e300, 0.0] {
             spending.pass(now, DAY);
-            assert!(spending.room().workers(CREW) < 100, "{now}");
+            assert!(spending.room().workers(BILL) < 100, "{now}");
         }
     }
 
@@ -292,7 +314,7 @@ mod tests {
             for (step, wanted, work, times) in steps {
                 for _ in 0..times {
                     spending.pass(now, max);
-                    there = wanted.min(spending.room().workers(Crew { price, there, work, ..CREW }));
+                    there = wanted.min(spending.room().workers(Bill { there: f64::from(there) * price, work: work * price, price, ..BILL }));
                     let rate = f64::from(there) * price;
                     spending.stand(rate);
                     past.push((now, now + step, rate));

@@ -5,7 +5,7 @@ use proptest::prelude::{any, prop, prop_assert, prop_assert_eq, prop_oneof, prop
 use super::workers::busy_floor;
 use super::*;
 use crate::forecast::service::Prior;
-use crate::forecast::{arrivals::Seen, horizons::Horizons};
+use crate::forecast::{Forecast, arrivals::Seen, horizons::Horizons};
 use crate::series::{Holder, QueueIndex, QueueRules, Sample, Series};
 
 const RULES: QueueRules = QueueRules { max_run: 300.0, stale_after: 120.0 };

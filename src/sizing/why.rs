@@ -33,6 +33,8 @@ pub struct Why {
     pub max: Option<u32>,
     /// Workers that `max_spend` pays for, where that lowered the target.
     pub max_spend: Option<u32>,
+    /// What others of its group leave to it, where that lowered the target.
+    pub group: Option<u32>,
     /// The minimum, where it raised the target.
     pub min: Option<u32>,
     /// Whether the ScaledObject's maximum lowered the target.
@@ -98,6 +100,7 @@ impl fmt::Display for Why {
             ("floor", self.floor),
             ("max", self.max),
             ("max_spend", self.max_spend),
+            ("group", self.group),
             ("min", self.min),
             ("object_max", self.workload.and_then(|seen| seen.max.filter(|_| self.object_max))),
             ("object_min", self.workload.and_then(|seen| seen.min.filter(|_| self.object_min))),

@@ -1,13 +1,15 @@
 //! The target of workers that take jobs again and again (a ScaledObject).
 
 use super::backlog::{Backlog, ENOUGH, Needed};
+use super::group::Claim;
+use super::proposal::{Proposal, Workers};
 use super::spare::Spare;
-use super::spending::{self, Crew, Room};
+use super::spending::{self, Bill, Room};
 use super::{Ahead, Decision, Pin, Policy, RefState, Undecided, Why, Workload, demand, saturate};
 use crate::forecast::outlook::Outlook;
 use crate::series::{Depth, NoFall, QueueView, Unseen};
 
-pub(super) fn decide(
+pub(super) fn propose(
     now: f64,
     queue: Result<QueueView, Unseen>,
     forecast: &dyn Outlook,
@@ -15,7 +17,7 @@ pub(super) fn decide(
     policy: &Policy,
     pin: Option<Pin>,
     state: &mut RefState,
-) -> Result<Decision, Undecided> {
+) -> Result<Proposal, Undecided> {
     if state.last_target.is_none()
         && let Some(replicas) = workload.asked_for()
     {
@@ -28,26 +30,20 @@ pub(super) fn decide(
         state.floor = busy_floor(&view.depth, state.last_target);
     }
     let floor = state.floor;
-    let mut decision = match pin {
-        Some(Pin::Workers(n)) => pinned(queue.ok(), n, floor, "override"),
-        Some(Pin::Hold) => {
-            pinned(queue.ok(), state.last_target.ok_or(Undecided::NothingToHold)?, floor, "hold")
-        }
+    let (mut decision, claim, running) = match pin {
         Some(Pin::Reactive) | None => {
             let speculates = pin.is_none() && policy.budget > 0.0;
             Sizing { now, view: &queue?, forecast, workload, policy, floor, room, speculates }
                 .decide(state)?
         }
+        Some(Pin::Workers(n)) => pinned(queue.ok(), n, floor, "override", policy, workload),
+        Some(Pin::Hold) => {
+            let held = state.last_target.ok_or(Undecided::NothingToHold)?;
+            pinned(queue.ok(), held, floor, "hold", policy, workload)
+        }
     };
     decision.why.workload = Some(workload);
-    if let (Some(spending), None) = (&mut state.spending, workload.there()) {
-        spending.stand(policy.price_a_second() * f64::from(decision.target));
-    }
-    // A number that was answered unseen says nothing of the workers that there are.
-    if seen {
-        state.last_target = Some(decision.target);
-    }
-    Ok(decision)
+    Ok(Proposal { decision, workers: Some(Workers { claim, running, seen }) })
 }
 
 /// All that a target is made of, but what the ref remembers.
@@ -65,6 +61,9 @@ struct Sizing<'a> {
     speculates: bool,
 }
 
+/// A decision, what it claims of a shared cap, and workers that the running jobs keep busy.
+type Sized = (Decision, Claim, Option<u32>);
+
 /// What limits a number of workers, and what became of it.
 struct Limited {
     at_least: u32,
@@ -76,7 +75,7 @@ struct Limited {
 }
 
 impl Sizing<'_> {
-    fn decide(&self, state: &mut RefState) -> Result<Decision, Undecided> {
+    fn decide(&self, state: &mut RefState) -> Result<Sized, Undecided> {
         let Self { now, view, policy, .. } = *self;
         let depth = &view.depth;
         let running = demand(&Depth { waiting: 0, ..*depth }, policy.slots);
@@ -99,7 +98,8 @@ impl Sizing<'_> {
         let followed = held.max(needed.workers.saturating_add(draining).min(last));
         let unfallen =
             |wanted: u32| if view.no_fall.is_some() || !settled { wanted.max(last) } else { wanted };
-        let paid = self.room.map(|room| room.workers(self.crew(last, lead)));
+        let bill = self.bill(last, lead);
+        let paid = self.room.map(|room| room.workers(bill));
         let reactive = self.limit(unfallen(followed), paid);
 
         let spare = if self.speculates {
@@ -112,18 +112,17 @@ impl Sizing<'_> {
         let limited = self.limit(wanted, paid);
 
         let target = limited.target;
-        state.speculative = target.saturating_sub(reactive.target);
-        state.budget.stand(running, self.idle_ahead(running, target, state.speculative));
+        let speculative = target.saturating_sub(reactive.target);
         let why = Why {
             target,
-            reason: if state.speculative > 0 { "forecast" } else { "reactive" },
+            reason: if speculative > 0 { "forecast" } else { "reactive" },
             depth: Some(*depth),
             slots: policy.slots,
             shared_work: (needed.workers < demand(depth, policy.slots))
                 .then(|| (self.forecast.service().law().mean(), lead)),
             infeasible: needed.infeasible,
-            ahead: (state.speculative > 0).then(|| Ahead {
-                workers: state.speculative,
+            ahead: (speculative > 0).then(|| Ahead {
+                workers: speculative,
                 expected: spare.expected,
                 seconds: lead,
                 skill: spare.skill,
@@ -137,6 +136,7 @@ impl Sizing<'_> {
             floor: (target > limited.objects_most).then_some(self.floor),
             max: (limited.capped < limited.objects_least).then_some(limited.capped),
             max_spend: (limited.paid < limited.capped).then_some(limited.paid),
+            group: None,
             min: (limited.at_least > wanted).then_some(limited.at_least),
             object_max: limited.objects_most < limited.paid,
             object_min: limited.objects_least > limited.at_least,
@@ -144,13 +144,17 @@ impl Sizing<'_> {
             never_seen: !view.ever_seen,
             shared: 0,
         };
-        Ok(Decision { target, reactive: reactive.target, hint: 0, why })
-    }
-
-    /// Workers that stand ready on the word of a forecast and have nothing to do, when the target is this.
-    fn idle_ahead(&self, running: u32, target: u32, speculative: u32) -> u32 {
-        let there = self.workload.ready.unwrap_or(target).min(target);
-        there.saturating_sub(running).min(speculative)
+        let decision = Decision { target, reactive: reactive.target, hint: 0, why };
+        let work = self.limit(needed.workers, paid).target;
+        let claim = Claim {
+            // Where nobody knows who is idle, all that there are may be busy.
+            floor: self.floor.max(unfallen(0).min(target)),
+            held: last,
+            wants: [work, reactive.target, target, target.saturating_add(decision.hint)],
+            there: self.workload.there(),
+            bill,
+        };
+        Ok((decision, claim, Some(running)))
     }
 
     fn needed(&self, running: u32, lead: f64) -> Needed {
@@ -167,19 +171,19 @@ impl Sizing<'_> {
         .needed(self.policy.objective)
     }
 
-    /// The workers that are to be paid for, `last` being those that there are.
-    fn crew(&self, last: u32, lead: f64) -> Crew {
+    /// What it costs, `last` being the workers that there are.
+    fn bill(&self, last: u32, lead: f64) -> Bill {
         let (service, policy) = (self.forecast.service(), self.policy);
         let Depth { waiting, in_flight, stuck, .. } = self.view.depth;
         let jobs = waiting.saturating_add(in_flight.unwrap_or(0).saturating_sub(stuck));
-        let run = service.law().mean();
-        let work = jobs as f64 * run / f64::from(policy.slots.max(1));
-        Crew {
-            price: policy.price_a_second(),
-            there: last,
-            work: if service.jobs() < ENOUGH { f64::INFINITY } else { work },
+        let (run, price) = (service.law().mean(), policy.price_a_second());
+        let work = if service.jobs() < ENOUGH { f64::INFINITY } else { jobs as f64 * run * price };
+        Bill {
+            there: f64::from(last) * price,
+            work: work / f64::from(policy.slots.max(1)),
             beside: lead + policy.keep_alive,
             run,
+            price,
         }
     }
 
@@ -196,7 +200,14 @@ impl Sizing<'_> {
 }
 
 /// A target that the operator's override fixed; busy workers stay all the same.
-fn pinned(view: Option<QueueView>, n: u32, floor: u32, reason: &'static str) -> Decision {
+fn pinned(
+    view: Option<QueueView>,
+    n: u32,
+    floor: u32,
+    reason: &'static str,
+    policy: &Policy,
+    workload: Workload,
+) -> Sized {
     let target = n.max(floor);
     let why = Why {
         target,
@@ -205,7 +216,8 @@ fn pinned(view: Option<QueueView>, n: u32, floor: u32, reason: &'static str) -> 
         floor: (target > n).then_some(floor),
         ..Why::default()
     };
-    Decision { target, reactive: target, hint: 0, why }
+    let decision = Decision { target, reactive: target, hint: 0, why };
+    (decision, Claim::fixed(target, policy, workload), None)
 }
 
 /// Workers known to be busy: counted where the layout names them, else as many as there may be. Jobs

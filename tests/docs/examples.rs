@@ -158,7 +158,17 @@ fn kind(block: &Block) -> Kind {
     let all_of = |known: &[&str]| keys.iter().all(|key| known.contains(key));
     if keys.contains(&"apiVersion") {
         Kind::Objects(documents)
-    } else if all_of(&["grpc", "http", "sources", "policies", "kubernetes", "override", "state", "hints"]) {
+    } else if all_of(&[
+        "grpc",
+        "http",
+        "sources",
+        "policies",
+        "groups",
+        "kubernetes",
+        "override",
+        "state",
+        "hints",
+    ]) {
         Kind::Config
     } else if keys.iter().all(|key| foresail::config::policy::is_policy_key(key)) {
         Kind::Policy

@@ -70,6 +70,7 @@ fn every_field_of_the_why_line_is_documented() {
         floor: Some(1),
         max: Some(1),
         max_spend: Some(1),
+        group: Some(1),
         min: Some(1),
         object_max: true,
         object_min: true,

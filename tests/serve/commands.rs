@@ -123,6 +123,21 @@ async fn a_wrong_configuration_names_file_line_and_field() {
             "no preset is called \"redis-lisp\"; there are redis-list",
         ),
         ("keep_alive: 0s", "keep_alive: 0s, calendar: 3", "policies.default.calendar: not in this version"),
+        (
+            "keep_alive: 0s",
+            "keep_alive: 0s, group: gpu",
+            "policies.default.group: no group is called \"gpu\"; there are none (groups)",
+        ),
+        (
+            "policies:",
+            "groups: { gpu: {} }\npolicies:",
+            "groups.gpu: a group has a name, and max or max_spend",
+        ),
+        (
+            "policies:",
+            "groups: { gpu: { max: -1 } }\npolicies:",
+            "groups.gpu.max: \"-1\" is not a whole number",
+        ),
         ("host: 127.0.0.1,", "", "sources.jobs.redis: give exactly one of url"),
         (
             "policies:",

@@ -175,6 +175,7 @@ pub(super) fn config(options: &Options) -> Config {
         http: HttpConfig { listen: options.http },
         sources: BTreeMap::from([(SOURCE.to_owned(), source)]),
         policies: BTreeMap::from([("default".to_owned(), PolicyConfig::default())]),
+        groups: BTreeMap::new(),
         kubernetes: None,
         overrides: Vec::new(),
         state: None,
