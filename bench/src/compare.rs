@@ -8,6 +8,7 @@ mod parts;
 pub(crate) mod play;
 mod report;
 pub(crate) mod stats;
+mod trade;
 
 use std::{fmt::Display, fs, path::PathBuf};
 
@@ -20,6 +21,7 @@ use self::{
     play::{Case, Played, Worlds},
 };
 
+use self::report::Brief;
 pub(crate) use self::{field::default_policy, report::Report};
 
 /// What is to be compared, and where the single results go.
@@ -30,6 +32,9 @@ pub(crate) struct Args {
     /// Where every single result is written, as JSON Lines.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Only what follows over all logs and worlds.
+    #[arg(long)]
+    brief: bool,
 }
 
 /// What is played, and by whom.
@@ -93,11 +98,11 @@ impl Plays {
 ///
 /// # Errors
 /// Where a log or a policy cannot be read, or a file not be written.
-pub(crate) fn run(args: &Args) -> anyhow::Result<impl Display + use<>> {
+pub(crate) fn run(args: &Args) -> anyhow::Result<Box<dyn Display>> {
     let report = args.plays.play()?;
     if let Some(path) = &args.json {
         fs::write(path, report.played.json_lines())
             .with_context(|| format!("cannot write {}", path.display()))?;
     }
-    Ok(report)
+    Ok(if args.brief { Box::new(Brief(report)) } else { Box::new(report) })
 }

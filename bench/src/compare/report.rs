@@ -9,7 +9,7 @@ use super::{
     judge::{Ratio, Verdict, judge},
     parts,
     play::Played,
-    stats,
+    stats, trade,
 };
 use crate::table::{Table, count};
 
@@ -196,9 +196,31 @@ impl fmt::Display for Report {
             }
             writeln!(f, "\nNobody is both cheaper and quicker than: {}.\n", self.name_front(at))?;
         }
+        self.over_all(f)
+    }
+}
+
+/// The same without the single cases.
+pub(crate) struct Brief(pub(crate) Report);
+
+impl fmt::Display for Brief {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.over_all(f)
+    }
+}
+
+impl Report {
+    fn over_all(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "### All of them, geometric means (below 1 is better)\n")?;
         for (ours, verdicts) in &self.judged {
             writeln!(f, "{}", self.summary(*ours, verdicts))?;
+            if let Some(trade) = trade::table(&self.played, *ours) {
+                writeln!(f, "{trade}")?;
+            }
+            let as_quick = |case: usize| verdicts[case].same_wait.map(|(at, _)| at);
+            if let Some(turns) = trade::turns(&self.played, *ours, as_quick) {
+                writeln!(f, "Turns over those of the setting with the same mean wait: {turns:.2}.\n")?;
+            }
         }
         if let Some(parts) = parts::table(&self.played, self.worth) {
             writeln!(f, "{parts}")?;
