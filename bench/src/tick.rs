@@ -23,8 +23,8 @@ use crate::{
     world::{self, Embedded},
 };
 
-/// Ticks before counting starts: the first ones grow the tables.
-const WARM_UP: usize = 5;
+/// Ticks before counting starts: the first ones grow the tables, and forecasts are believed after 30 outcomes.
+const WARM_UP: usize = 400;
 
 /// Seconds of the virtual clock between two signs of life of the refs, which keep them from expiring.
 const ASKED_EVERY: usize = 60;

@@ -95,7 +95,11 @@ impl Queues {
             own_fault: false,
             read: false,
             refs: 0,
-            learner: Box::new(recall(key).map_or_else(|| Learner::new(Horizons::default()), Learner::resume)),
+            learner: Box::new(
+                recall(key)
+                    .map_or_else(|| Learner::new(Horizons::default()), Learner::resume)
+                    .apart(known.index),
+            ),
             zone: Zone::named(policy.timezone.as_deref()),
         });
         queue.refs += 1;

@@ -33,7 +33,9 @@ pub struct Learner {
     last: Option<(f64, Counts)>,
     /// Whether samples failed since the last one.
     missed: bool,
-    refresh_at: f64,
+    /// When the law of the service time is looked at next; the first time so long after the first sample, seconds.
+    refresh_at: Option<f64>,
+    refresh_first: f64,
 }
 
 /// What happened between two samples.
@@ -46,12 +48,20 @@ struct Between {
 impl Learner {
     /// A queue of which nothing was seen.
     pub fn new(horizons: Horizons) -> Self {
-        Self { forecast: Forecast::new(horizons), last: None, missed: false, refresh_at: f64::NEG_INFINITY }
+        Self::resume(Forecast::new(horizons))
     }
 
     /// A queue of which so much was learned before. The time since then was not seen.
     pub fn resume(forecast: Forecast) -> Self {
-        Self { forecast, last: None, missed: false, refresh_at: f64::NEG_INFINITY }
+        Self { forecast, last: None, missed: false, refresh_at: None, refresh_first: 0.0 }
+    }
+
+    /// Makes laws of the service time at other seconds than its neighbours: many queues are seen first in one tick,
+    /// and would all have theirs made in one.
+    #[must_use]
+    pub fn apart(self, queue: QueueIndex) -> Self {
+        let golden = (5.0_f64.sqrt() - 1.0) / 2.0;
+        Self { refresh_first: REFRESH_EVERY * (queue.at() as f64 * golden).fract(), ..self }
     }
 
     /// What was learned.
@@ -112,8 +122,8 @@ impl Learner {
         {
             self.forecast.service_mut().busy(busy as f64 * (t - before_at), ended);
         }
-        if t >= self.refresh_at {
-            self.refresh_at = t + REFRESH_EVERY;
+        if t >= *self.refresh_at.get_or_insert(t + self.refresh_first) {
+            self.refresh_at = Some(t + REFRESH_EVERY);
             let service = self.forecast.service_mut();
             if service.is_stale() {
                 service.renew(&Prior::default());

@@ -77,7 +77,7 @@ impl NegativeBinomial {
 
     /// The smallest count `k` with `P(N <= k) >= level`; a level of 1 or more is taken as `1 - 10^-9`.
     pub fn quantile(self, level: f64) -> u64 {
-        Mixture { usual: self, chance: 0.0, other: self }.quantiles([level])[0]
+        Mixture { usual: self, chance: 0.0, other: self }.quantiles([level], u64::MAX)[0]
     }
 
     /// Derivative of `ln P(N = k)` by `ln size`: how much more likely a larger size would have made `k`.
@@ -130,13 +130,14 @@ impl Mixture {
     }
 
     /// The smallest counts `k` with `P(N <= k) >= level`, for rising levels: one walk over the first 256 counts, and
-    /// bisection for what lies beyond.
-    pub(super) fn quantiles<const N: usize>(&self, levels: [f64; N]) -> [u64; N] {
-        let mut found = [0; N];
+    /// bisection for what lies beyond. What is more than `most` is not sought: it is `most`.
+    pub(super) fn quantiles<const N: usize>(&self, levels: [f64; N], most: u64) -> [u64; N] {
+        let mut found = [most; N];
         let (mut at, mut below) = (0, 0.0);
+        let walk = usize::try_from(most.min(u64::from(WALK))).unwrap_or(WALK as usize);
         if self.usual.ln_none() > -600.0 {
             let other = self.other.masses();
-            for ((k, usual), (_, other)) in self.usual.masses().zip(other).take(WALK as usize) {
+            for ((k, usual), (_, other)) in self.usual.masses().zip(other).take(walk) {
                 below += usual + self.chance * (other - usual);
                 while at < N && below >= levels[at].min(HIGHEST) {
                     found[at] = k;
@@ -147,9 +148,12 @@ impl Mixture {
                 }
             }
         }
+        if most <= u64::from(WALK) {
+            return found;
+        }
         let mut least = if self.usual.ln_none() > -600.0 { u64::from(WALK) } else { 0 };
         for (found, level) in found.iter_mut().zip(levels).skip(at) {
-            *found = self.bisect(level.min(HIGHEST), least);
+            *found = self.bisect(level.min(HIGHEST), least).min(most);
             least = *found;
         }
         found

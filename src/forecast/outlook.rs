@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::Forecast;
+use super::predictive::Predictive;
 use super::service::Service;
 
 /// A forecast as decisions see it: what was learned, or in the simulator one that knows better or worse.
@@ -13,8 +14,9 @@ pub trait Outlook: fmt::Debug {
     /// What forecasts about so many seconds ahead were worth.
     fn worth(&self, seconds: f64) -> Worth;
 
-    /// The arrivals within so many seconds, with their quantiles at two rising levels.
-    fn coming(&self, seconds: f64, levels: [f64; 2]) -> Coming;
+    /// The arrivals within so many seconds, with their quantiles at two rising levels, of which nothing beyond `most`
+    /// matters.
+    fn coming(&self, seconds: f64, levels: [f64; 2], most: u64) -> Coming;
 }
 
 /// What forecasts were worth.
@@ -31,8 +33,15 @@ pub struct Worth {
 pub struct Coming {
     /// Their mean.
     pub mean: f64,
-    /// Their quantiles at the levels that were asked for.
+    /// Their quantiles at the levels that were asked for, or as many as matter.
     pub quantiles: [u64; 2],
+}
+
+impl Coming {
+    /// What a law says.
+    pub fn of(law: &Predictive, levels: [f64; 2], most: u64) -> Self {
+        Self { mean: law.mean(), quantiles: law.quantiles_up_to(most, levels) }
+    }
 }
 
 impl Outlook for Forecast {
@@ -45,8 +54,7 @@ impl Outlook for Forecast {
         Worth { skill: skill.against_nothing(), outcomes: skill.outcomes() }
     }
 
-    fn coming(&self, seconds: f64, levels: [f64; 2]) -> Coming {
-        let law = self.at(seconds);
-        Coming { mean: law.mean(), quantiles: law.quantiles(levels) }
+    fn coming(&self, seconds: f64, levels: [f64; 2], most: u64) -> Coming {
+        Coming::of(&self.at(seconds), levels, most)
     }
 }

@@ -99,7 +99,12 @@ impl Predictive {
 
     /// The same for several rising levels, for little more than the last of them costs.
     pub fn quantiles<const N: usize>(&self, levels: [f64; N]) -> [u64; N] {
-        self.law.quantiles(self.calibration.working(levels))
+        self.quantiles_up_to(u64::MAX, levels)
+    }
+
+    /// The same where nothing beyond `most` matters: what is more is `most`, and costs no search.
+    pub fn quantiles_up_to<const N: usize>(&self, most: u64, levels: [f64; N]) -> [u64; N] {
+        self.law.quantiles(self.calibration.working(levels), most)
     }
 
     /// `P(N >= k)`, calibrated; to an absolute error of 10^-9 before calibration.

@@ -24,7 +24,8 @@ pub(super) struct Spare {
 }
 
 impl Spare {
-    /// What a forecast pays for, with a lead time of so many seconds and workers of so many slots.
+    /// What a forecast pays for, with a lead time of so many seconds and workers of so many slots. No more than `most`
+    /// workers can be had, so more are not sought.
     ///
     /// Cost objective: the k-th spare worker is used within a lead time `L` with chance `p = P(N >= k)`. That saves
     /// `worth L` of waiting and a start, which costs `L`; keeping it costs `L`. So it is kept while
@@ -34,7 +35,7 @@ impl Spare {
     /// Wait objective: jobs that come when it is too late to start a worker for them need one that is there, so as
     /// many as come, at the quantile, in the part of the lead time by which it is longer than the wait; they are kept
     /// at half the risk.
-    pub(super) fn of(forecast: &dyn Outlook, objective: Objective, lead: f64, slots: u32) -> Self {
+    pub(super) fn of(forecast: &dyn Outlook, objective: Objective, lead: f64, slots: u32, most: u32) -> Self {
         let (horizon, levels) = match objective {
             Objective::Cost { worth } => (lead, [1.0 - 2.0 / (worth + 1.0), 1.0 - 1.0 / (worth + 1.0)]),
             Objective::Wait { wait, quantile } => (lead - wait, [quantile, 1.0 - (1.0 - quantile) / 2.0]),
@@ -44,8 +45,9 @@ impl Spare {
         if believed <= 0.0 || horizon <= 0.0 {
             return Self { skill, ..Self::default() };
         }
+        let levels = levels.map(|level| level.max(0.0));
         let Coming { mean, quantiles: [start, keep] } =
-            forecast.coming(horizon, levels.map(|level| level.max(0.0)));
+            forecast.coming(horizon, levels, jobs(most, slots, believed));
         Self {
             start: workers(start, slots, believed),
             keep: workers(keep, slots, believed),
@@ -72,9 +74,30 @@ fn workers(jobs: u64, slots: u32, believed: f64) -> u32 {
     workers
 }
 
+/// The jobs for which so many workers are wanted, or more: what [`workers`] turns round.
+fn jobs(workers: u32, slots: u32, believed: f64) -> u64 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "saturates, and is not negative"
+    )]
+    let alone = (f64::from(workers) / believed).ceil() as u64;
+    alone.saturating_mul(u64::from(slots.max(1)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_jobs_that_are_sought_are_enough_for_the_workers() {
+        for (most, slots, believed) in [(0, 1, 1.0), (7, 1, 0.3), (10, 4, 0.99), (u32::MAX, 10_000, 0.01)] {
+            assert!(
+                workers(jobs(most, slots, believed), slots, believed) >= most,
+                "{most} {slots} {believed}"
+            );
+        }
+    }
 
     #[test]
     fn as_many_stay_as_are_kept_and_as_many_come_as_are_started() {

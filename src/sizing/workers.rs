@@ -102,12 +102,13 @@ impl Sizing<'_> {
         let paid = self.room.map(|room| room.workers(bill));
         let reactive = self.limit(unfallen(followed), paid);
 
+        let affordable = state.budget.affords(lead);
         let spare = if self.speculates {
-            Spare::of(self.forecast, policy.objective, lead, policy.slots)
+            Spare::of(self.forecast, policy.objective, lead, policy.slots, affordable)
         } else {
             Spare::default()
         };
-        let spares = spare.wanted(last.saturating_sub(needed.workers)).min(state.budget.affords(lead));
+        let spares = spare.wanted(last.saturating_sub(needed.workers)).min(affordable);
         let wanted = unfallen(followed.max(needed.workers.saturating_add(spares)));
         let limited = self.limit(wanted, paid);
 

@@ -49,22 +49,20 @@ impl Outlook for Ablated<'_> {
         }
     }
 
-    fn coming(&self, seconds: f64, levels: [f64; 2]) -> Coming {
+    fn coming(&self, seconds: f64, levels: [f64; 2], most: u64) -> Coming {
         let exactly = |jobs: u64| Coming { mean: jobs as f64, quantiles: [jobs; 2] };
         match self.ablation {
             Ablation::NoCalendar => {
-                let law = self.forecast.arrivals().ahead(seconds, DueBurst::default());
-                Coming { mean: law.mean(), quantiles: law.quantiles(levels) }
+                Coming::of(&self.forecast.arrivals().ahead(seconds, DueBurst::default()), levels, most)
             }
             Ablation::NoCalibration => {
-                let law = self.forecast.at(seconds).calibrated(Calibration::default());
-                Coming { mean: law.mean(), quantiles: law.quantiles(levels) }
+                Coming::of(&self.forecast.at(seconds).calibrated(Calibration::default()), levels, most)
             }
             Ablation::Perfect => exactly(self.pool.coming_within(seconds) as u64),
             Ablation::Inverted if self.pool.coming_within(seconds) > 0 => exactly(0),
             Ablation::Inverted => {
-                let [_, most] = self.forecast.coming(seconds, [0.5, 0.97]).quantiles;
-                exactly(10 * most.max(1))
+                let [_, possible] = self.forecast.coming(seconds, [0.5, 0.97], most).quantiles;
+                exactly(possible.max(1).saturating_mul(10))
             }
         }
     }
