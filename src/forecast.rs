@@ -5,7 +5,8 @@
 //!
 //! - [`arrivals`]: the self-exciting process, its horizons, and what their outcomes teach
 //! - [`predictive`]: the number of arrivals within a time ahead, as a distribution
-//! - [`rates`], [`excitation`], [`dispersion`], [`calibration`], [`coverage`], [`skill`], [`horizon`]: its parts
+//! - [`rates`], [`excitation`], [`dispersion`], [`calibration`], [`coverage`], [`skill`], [`outcomes`], [`horizon`]: its
+//!   parts
 //! - [`negative_binomial`]: the law of the counts
 //! - [`calendar`]: recurring bursts
 //! - [`service`]: how long jobs run
@@ -25,6 +26,7 @@ pub mod horizons;
 pub mod lead;
 pub mod learner;
 pub mod negative_binomial;
+pub mod outcomes;
 pub mod predictive;
 pub mod rates;
 pub mod service;
@@ -35,7 +37,8 @@ use serde::{Deserialize, Serialize};
 
 use arrivals::{Arrivals, Seen, is_time};
 use calendar::Calendar;
-use horizons::Horizons;
+use horizons::{HORIZONS, Horizons};
+use outcomes::Outcomes;
 use predictive::Predictive;
 use service::Service;
 
@@ -80,6 +83,11 @@ impl Forecast {
     /// The arrival process: what it weighs, and how well it did.
     pub fn arrivals(&self) -> &Arrivals {
         &self.arrivals
+    }
+
+    /// What came of forecasts since this was last asked, by horizon.
+    pub fn take_outcomes(&mut self) -> [Outcomes; HORIZONS] {
+        self.arrivals.take_outcomes()
     }
 
     /// Looks ahead by other lengths from now on.

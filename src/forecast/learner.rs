@@ -3,7 +3,7 @@
 use super::Forecast;
 use super::arrivals::Seen;
 use super::horizons::Horizons;
-use super::service::Prior;
+use super::service::{Prior, ServiceBasis};
 use crate::series::{QueueIndex, Sample, Series};
 
 /// Seconds between two laws of the service time: making one takes 20 microseconds.
@@ -34,6 +34,8 @@ pub struct Learner {
     /// Whether samples failed since the last one.
     missed: bool,
     refresh_at: f64,
+    /// As of the last refresh: at hand without a look at the law.
+    run_time: Option<f32>,
 }
 
 /// What happened between two samples.
@@ -46,7 +48,13 @@ struct Between {
 impl Learner {
     /// A queue of which nothing was seen.
     pub fn new(horizons: Horizons) -> Self {
-        Self { forecast: Forecast::new(horizons), last: None, missed: false, refresh_at: f64::NEG_INFINITY }
+        Self {
+            forecast: Forecast::new(horizons),
+            last: None,
+            missed: false,
+            refresh_at: f64::NEG_INFINITY,
+            run_time: None,
+        }
     }
 
     /// What was learned.
@@ -57,6 +65,11 @@ impl Learner {
     /// What was learned, to teach it by other ways than samples: run times, ages, horizons.
     pub fn forecast_mut(&mut self) -> &mut Forecast {
         &mut self.forecast
+    }
+
+    /// Mean run time of a job, seconds, as it was known a minute ago at most; `None` before any was seen to end.
+    pub fn run_time(&self) -> Option<f64> {
+        self.run_time.map(f64::from)
     }
 
     /// The middle one of its horizons, seconds.
@@ -112,6 +125,11 @@ impl Learner {
             let service = self.forecast.service_mut();
             if service.is_stale() {
                 service.renew(&Prior::default());
+            }
+            #[expect(clippy::cast_possible_truncation, reason = "shown, in single precision")]
+            {
+                let is_learned = service.basis() != ServiceBasis::Prior;
+                self.run_time = is_learned.then(|| service.law().mean() as f32);
             }
         }
     }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::calibration::LEVELS;
+use super::outcomes::Outcomes;
 
 /// Half-life of what is remembered, seconds of seen time.
 pub(super) const HALF_LIFE: f64 = 3.0 * 86_400.0;
@@ -36,15 +37,15 @@ impl Skill {
         f64::from(self.outcomes)
     }
 
-    /// Takes an outcome, `every` seconds after the one before.
+    /// Takes what one outcome came to, `every` seconds after the one before.
     #[expect(clippy::cast_possible_truncation, reason = "sums are kept in single precision")]
-    pub(super) fn learn(&mut self, quantiles: [f64; 4], before: f64, outcome: f64, every: f64) {
+    pub(super) fn learn(&mut self, one: &Outcomes, every: f64) {
         let kept = (-every * std::f64::consts::LN_2 / HALF_LIFE).exp();
         let add = |sum: &mut f32, more: f64| *sum = (kept * f64::from(*sum) + more) as f32;
-        add(&mut self.forecast, loss(quantiles, outcome));
-        add(&mut self.nothing, loss([0.0; 4], outcome));
-        add(&mut self.persistence, loss([before; 4], outcome));
-        add(&mut self.outcomes, 1.0);
+        add(&mut self.forecast, one.forecast);
+        add(&mut self.nothing, one.nothing);
+        add(&mut self.persistence, one.persistence);
+        add(&mut self.outcomes, one.number);
     }
 }
 
