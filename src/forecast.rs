@@ -7,7 +7,7 @@
 //! - [`predictive`]: the number of arrivals within a time ahead, as a distribution
 //! - [`rates`], [`excitation`], [`dispersion`], [`calibration`], [`coverage`], [`skill`], [`outcomes`], [`horizon`]: its
 //!   parts
-//! - [`negative_binomial`]: the law of the counts
+//! - [`negative_binomial`]: the law of the counts; [`crps`]: how far it was from what came
 //! - [`calendar`]: recurring bursts
 //! - [`service`]: how long jobs run
 //! - [`lead`]: how long workers take to start
@@ -19,6 +19,7 @@ mod buckets;
 pub mod calendar;
 pub mod calibration;
 pub mod coverage;
+pub mod crps;
 pub mod dispersion;
 pub mod excitation;
 pub mod horizon;
