@@ -12,9 +12,10 @@ use tokio::sync::watch;
 pub use learned::{ASKED_AT_ONCE, Learned, LearnedQueue, LearnedRef, Question};
 
 use crate::{
+    forecast::{horizons::HORIZONS, outcomes::Outcomes},
     refs::{RefEntry, RefError},
     series::{KnownQueue, QueueView, Unseen},
-    sizing::{Decision, Undecided},
+    sizing::{Decision, RefState, Undecided},
     workloads::{Sight, Sighting},
 };
 
@@ -36,6 +37,9 @@ pub struct Table {
     pub sight: Option<Sight>,
     /// A row an object in Kubernetes that refers to this Foresail.
     pub objects: Arc<[ObjectRow]>,
+    /// What came of the forecasts of all queues since the start: of those a third of a lead time ahead, about one, and
+    /// three.
+    pub outcomes: [Outcomes; HORIZONS],
 }
 
 /// An object that was seen in Kubernetes.
@@ -67,6 +71,30 @@ pub struct Row {
     pub activations: u64,
     /// What it scales, as it was seen last; `None` while that is unknown.
     pub sighting: Option<Arc<Sighting>>,
+    /// What it has learned and spent, in short.
+    pub standing: Standing,
+}
+
+/// What a ref has learned of its workers and spent on forecasts, in short.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Standing {
+    /// Seconds that its workers take to start, mean.
+    pub lead: f64,
+    /// Worker-seconds since the start: idle ones on the word of forecasts, and busy ones.
+    pub spent: f64,
+    /// As for `spent`.
+    pub worked: f64,
+    /// Idle worker-seconds that may still be spent.
+    pub left: f64,
+}
+
+impl Standing {
+    /// What a ref remembers, in short.
+    pub fn of(state: &RefState) -> Self {
+        let RefState { lead, budget, .. } = state;
+        let (spent, worked) = budget.in_all();
+        Self { lead: lead.mean(), spent, worked, left: budget.left() }
+    }
 }
 
 /// What is known of one queue.
@@ -84,6 +112,8 @@ pub struct QueueRow {
     pub completions: Option<u64>,
     /// Refs of `mode: workers` that ask for it; more than one each see all of it.
     pub worker_refs: u32,
+    /// Mean run time of a job, seconds, as far as it was learned.
+    pub run_time: Option<f64>,
 }
 
 /// Why a ref has no number.

@@ -33,8 +33,9 @@ use self::{
     queues::{Queue, Queues},
 };
 use crate::{
-    answers::{Answers, QueueRow, Row, Table},
+    answers::{Answers, QueueRow, Row, Standing, Table},
     config::Config,
+    forecast::{horizons::HORIZONS, outcomes::Outcomes},
     refs::{self, Caller, RefEntry, RefSpec, Refs},
     sampler::{Interest, Reading, Wish},
     series::{KnownQueue, Sample, Series},
@@ -68,6 +69,8 @@ pub struct Engine {
     activated: Vec<(Arc<RefEntry>, u64)>,
     /// What lasts longer than the process.
     keep: Option<Keep>,
+    /// What came of the forecasts of all queues since the start.
+    outcomes: [Outcomes; HORIZONS],
 }
 
 impl Engine {
@@ -89,6 +92,7 @@ impl Engine {
             spare: None,
             activated: Vec::new(),
             keep: None,
+            outcomes: Default::default(),
         };
         engine.open_sources();
         engine.groups.configure(&engine.config);
@@ -348,7 +352,8 @@ impl Engine {
                 let awaited = first || wakes || queue.starts_jobs();
                 let draining = crew.map_or(0, |crew| crew.call_roll(&mut sample, at));
                 self.series.intake(known.index, at, &sample, draining);
-                queue.learn(at, &sample, &self.series);
+                let outcomes = queue.learn(at, &sample, &self.series);
+                self.outcomes.iter_mut().zip(outcomes).for_each(|(sum, more)| *sum += more);
                 awaited
             }
             Err(error) => {
@@ -422,19 +427,22 @@ impl Engine {
                 active.log_shadow(now, decision, &self.series, &self.cluster);
             }
             let activations = active.activity.activations;
+            let standing = Standing::of(&active.state);
             let sighting = active.sighting.as_ref().filter(|_| self.cluster.sight() == Some(Sight::Clear));
             match row {
                 Some(row) if Arc::ptr_eq(&row.entry, &active.entry) => {
                     row.answer = answer;
                     row.activations = activations;
                     row.sighting = sighting.cloned();
+                    row.standing = standing;
                 }
                 other => {
                     let (entry, sighting) = (active.entry.clone(), sighting.cloned());
-                    *other = Some(Row { entry, answer, activations, sighting });
+                    *other = Some(Row { entry, answer, activations, sighting, standing });
                 }
             }
         }
+        table.outcomes = self.outcomes;
         table.sight = self.cluster.sight();
         table.objects = self.cluster.objects();
         self.fill_queues(table, now);
@@ -450,6 +458,7 @@ impl Engine {
                     row.arrivals = self.series.arrivals(queue.index);
                     row.completions = self.series.completions(queue.index);
                     row.worker_refs = queue.worker_refs;
+                    row.run_time = queue.run_time;
                 }
                 Some(row) => *row = self.queue_row(queue, now),
                 None => table.queues.push(self.queue_row(queue, now)),
@@ -465,6 +474,7 @@ impl Engine {
             arrivals: self.series.arrivals(queue.index),
             completions: self.series.completions(queue.index),
             worker_refs: queue.worker_refs,
+            run_time: queue.run_time,
         }
     }
 }

@@ -5,8 +5,9 @@
 //!
 //! - [`arrivals`]: the self-exciting process, its horizons, and what their outcomes teach
 //! - [`predictive`]: the number of arrivals within a time ahead, as a distribution
-//! - [`rates`], [`excitation`], [`dispersion`], [`calibration`], [`coverage`], [`skill`], [`horizon`]: its parts
-//! - [`negative_binomial`]: the law of the counts
+//! - [`rates`], [`excitation`], [`dispersion`], [`calibration`], [`coverage`], [`skill`], [`outcomes`], [`horizon`]: its
+//!   parts
+//! - [`negative_binomial`]: the law of the counts; [`crps`]: how far it was from what came
 //! - [`calendar`]: recurring bursts
 //! - [`service`]: how long jobs run
 //! - [`lead`]: how long workers take to start
@@ -19,6 +20,7 @@ mod buckets;
 pub mod calendar;
 pub mod calibration;
 pub mod coverage;
+pub mod crps;
 pub mod dispersion;
 pub mod excitation;
 pub mod horizon;
@@ -26,6 +28,7 @@ pub mod horizons;
 pub mod lead;
 pub mod learner;
 pub mod negative_binomial;
+pub mod outcomes;
 pub mod outlook;
 pub mod predictive;
 pub mod rates;
@@ -37,7 +40,8 @@ use serde::{Deserialize, Serialize};
 
 use arrivals::{Arrivals, Seen, is_time};
 use calendar::Calendar;
-use horizons::Horizons;
+use horizons::{HORIZONS, Horizons};
+use outcomes::Outcomes;
 use predictive::Predictive;
 use service::Service;
 
@@ -82,6 +86,11 @@ impl Forecast {
     /// The arrival process: what it weighs, and how well it did.
     pub fn arrivals(&self) -> &Arrivals {
         &self.arrivals
+    }
+
+    /// What came of forecasts since this was last asked, by horizon.
+    pub fn take_outcomes(&mut self) -> [Outcomes; HORIZONS] {
+        self.arrivals.take_outcomes()
     }
 
     /// Looks ahead by other lengths from now on.

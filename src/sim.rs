@@ -20,6 +20,7 @@
 //! - [`closed_loop`]: workers and an autoscaler on virtual time
 //! - [`outcome`]: the measures of a run
 //! - [`world`]: a log, played in a world by an autoscaler, and what it came to
+//! - [`foresight`]: how good the forecasts of a log are
 //! - [`scenario`]: a load, a world, and the bounds of the outcome, as a file
 //! - [`timeline`]: what was recorded of a run on the real thing, for the models to agree with
 
@@ -60,6 +61,8 @@ pub mod autoscaler;
 pub mod closed_loop;
 
 pub mod outcome;
+
+pub mod foresight;
 
 pub mod scenario;
 

@@ -8,6 +8,8 @@ mod autoscaler;
 mod autoscalers;
 #[path = "sim/closed_loop.rs"]
 mod closed_loop;
+#[path = "sim/foresight.rs"]
+mod foresight;
 #[path = "sim/hpa.rs"]
 mod hpa;
 #[path = "sim/job_log.rs"]

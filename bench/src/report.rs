@@ -3,6 +3,7 @@
 //! The page is one HTML file: no script, nothing from a network, plots as inline SVG. Two runs write the same bytes.
 
 mod actors;
+mod calibration;
 mod chart;
 mod days;
 mod front;

@@ -28,6 +28,9 @@ fn everybody_plays_and_two_runs_print_the_same() {
         "nodes of 4 in 75 s",
         "| Foresail, victims",
         "| KEDA depth/5",
+        "speculated %",
+        "| arrivals forecast",
+        "0.9 covers",
         "geometric means",
     ] {
         assert!(report.contains(wanted), "no `{wanted}` in:\n{report}");
@@ -53,6 +56,11 @@ fn every_run_is_a_line_of_json_and_the_best_settings_are_judged() {
     let runs: Vec<serde_json::Value> = runs.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert!(runs.len() > 270, "{}", runs.len());
     let jobs = |run: &serde_json::Value| run["outcome"]["waits"]["jobs"].as_u64().unwrap();
+    let forecast = |run: &serde_json::Value| run["forecast"].as_array().map(Vec::len);
+    assert_eq!((forecast(&runs[0]), forecast(&runs[5])), (Some(3), None), "Foresail forecasts");
+    let elasticity = &runs[0]["outcome"]["elasticity"];
+    assert!(elasticity["accuracy_under"].is_number() && elasticity["time_over"].is_number(), "{elasticity}");
+    assert!(runs[0]["outcome"]["speculated"].is_number());
     assert!(runs.iter().all(|run| jobs(run) == jobs(&runs[0]) && jobs(run) > 1000), "all met the same jobs");
 }
 

@@ -45,8 +45,12 @@ mod tests {
     use super::*;
     use crate::{
         answers::Answers,
+        clock::VirtualClock,
         config::Config,
         refs::{Caller, RefKey, Refs, resolve},
+        sampler::{ReadBatch, Reading},
+        series::Sample,
+        telemetry::Metrics,
     };
 
     const CONFIG: &str = "
@@ -54,18 +58,68 @@ sources: { jobs: { redis: { host: h }, namespaces: { chem: [\"*\"] }, layouts: {
 policies: { default: { budget: 0.125 } }
 ";
 
-    #[test]
-    fn a_question_is_answered_by_place_for_a_bounded_number_and_not_of_what_has_gone() {
+    fn engine(names: &[&str]) -> (Engine, Arc<Answers>) {
         let config = Arc::new(Config::from_yaml("test", CONFIG).unwrap());
+        let answers = Arc::new(Answers::default());
         let (sender, added) = std::sync::mpsc::channel();
         let refs = Arc::new(Refs::new(move |entry| sender.send(entry).unwrap()));
-        let mut engine = Engine::new(config.clone(), refs.clone(), Arc::new(Answers::default()));
-        for name in ["md", "gone"] {
+        let mut engine = Engine::new(config.clone(), refs.clone(), answers.clone());
+        for &name in names {
             let key = RefKey::new("chem".into(), name.into(), [("queue".to_owned(), name.to_owned())]);
             let (spec, _) = resolve(&key, &config, Caller::Keda).unwrap();
             refs.add(key, spec, Caller::Keda, 0.0).unwrap();
             engine.adopt(added.recv().unwrap());
         }
+        engine.announce();
+        (engine, answers)
+    }
+
+    #[test]
+    fn what_comes_of_forecasts_and_of_jobs_is_counted_into_the_table_and_into_metrics() {
+        let (mut engine, answers) = engine(&["md", "ct"]);
+        let interest = Arc::new(engine.interests()["jobs"].borrow().clone());
+        for second in 0..400_u32 {
+            let at = f64::from(second);
+            // Two jobs run at any time, and one ends every ten seconds.
+            let done = u64::from(second / 10);
+            let sample = Sample {
+                waiting: Some(0),
+                in_flight: Some(2),
+                arrivals_total: Some(2 + done),
+                completions_total: Some(done),
+                seen: true,
+                ..Sample::default()
+            };
+            let samples = vec![Ok(sample.clone()), Ok(sample)];
+            let result = Ok(ReadBatch { samples, identity: None });
+            engine.absorb(Reading { source: "jobs".into(), at, interest: interest.clone(), result });
+            engine.tick(at);
+        }
+        let table = answers.load();
+        // The first forecast of a queue comes out after its own length, then one at each third of that.
+        let each = |length: u32| f64::from(2 * ((399 - length) / (length / 3) + 1));
+        assert_eq!(
+            table.outcomes.map(|of| of.number.to_string()),
+            [30, 90, 300].map(|at| each(at).to_string())
+        );
+        let run_time = table.queues[0].run_time.unwrap();
+        // Two at a time and one in ten seconds: 20 s, and what is assumed of a new queue counts for one job.
+        assert!((20.0..200.0).contains(&run_time), "{run_time}");
+        let metrics = Metrics::new(answers.clone(), Arc::new(VirtualClock::new(400.0))).text();
+        for line in [
+            format!("foresail_forecast_outcomes_total{{horizon=\"lead\"}} {}", each(90)),
+            "foresail_forecast_loss_total{horizon=\"short\",of=\"persistence\"} ".to_owned(),
+            "foresail_forecast_covered_total{horizon=\"long\",level=\"0.97\"} ".to_owned(),
+            "foresail_ref_busy_seconds_total{metric=\"foresail-md".to_owned(),
+            "foresail_queue_run_seconds{layout=\"list\"".to_owned(),
+        ] {
+            assert!(metrics.contains(&line), "{line} is not in\n{metrics}");
+        }
+    }
+
+    #[test]
+    fn a_question_is_answered_by_place_for_a_bounded_number_and_not_of_what_has_gone() {
+        let (mut engine, _) = engine(&["md", "gone"]);
         let entries: Vec<_> = engine.active.iter().flatten().map(|active| active.entry.clone()).collect();
         let known: Vec<_> = engine.active.iter().flatten().filter_map(|one| one.queue.clone()).collect();
         entries[0].touch(1e6);

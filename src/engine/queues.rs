@@ -5,7 +5,12 @@ use std::{collections::HashMap, ops::Range, sync::Arc};
 use super::keep::clamped;
 use crate::{
     clock::Zone,
-    forecast::{Forecast, horizons::Horizons, learner::Learner},
+    forecast::{
+        Forecast,
+        horizons::{HORIZONS, Horizons},
+        learner::Learner,
+        outcomes::Outcomes,
+    },
     series::{KnownQueue, QueueIndex, QueueKey, QueueRules, Sample, Series},
     sizing::{Mode, Policy},
 };
@@ -30,6 +35,8 @@ pub(super) struct Queue {
     pub(super) read: bool,
     refs: u32,
     pub(super) learner: Box<Learner>,
+    /// Mean run time, seconds, as the learner knows it, at hand without a look there.
+    pub(super) run_time: Option<f64>,
     /// To whose hours its recurring bursts keep: as the ref says that came first.
     pub(super) zone: Zone,
 }
@@ -41,9 +48,11 @@ impl Queue {
         self.refs > self.worker_refs
     }
 
-    /// Teaches the forecast what a sample says that was just taken in.
-    pub(super) fn learn(&mut self, at: f64, sample: &Sample, series: &Series) {
+    /// Teaches the forecast what a sample says that was just taken in. Gives what came of forecasts meanwhile.
+    pub(super) fn learn(&mut self, at: f64, sample: &Sample, series: &Series) -> [Outcomes; HORIZONS] {
         self.learner.follow(at, sample, series, self.index, self.zone.offset(at));
+        self.run_time = self.learner.run_time();
+        self.learner.forecast_mut().take_outcomes()
     }
 
     /// Looks ahead about as far as workers take to start; where several refs ask for it, those of the slowest.
@@ -100,6 +109,7 @@ impl Queues {
                     .map_or_else(|| Learner::new(Horizons::default()), Learner::resume)
                     .apart(known.index),
             ),
+            run_time: None,
             zone: Zone::named(policy.timezone.as_deref()),
         });
         queue.refs += 1;

@@ -6,6 +6,7 @@ use super::excitation::{Recent, Term};
 use super::horizon::Horizon;
 use super::horizons::{HORIZONS, Horizons};
 use super::negative_binomial::NegativeBinomial;
+use super::outcomes::Outcomes;
 use super::predictive::{Basis, DueBurst, Predictive};
 use super::rates::Rates;
 
@@ -152,6 +153,10 @@ impl Arrivals {
     /// The learned horizons, rising.
     pub fn horizons(&self) -> &[Horizon; HORIZONS] {
         &self.horizons
+    }
+
+    pub(super) fn take_outcomes(&mut self) -> [Outcomes; HORIZONS] {
+        self.horizons.each_mut().map(Horizon::take_outcomes)
     }
 
     /// How far ahead they look.

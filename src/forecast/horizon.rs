@@ -7,6 +7,7 @@ use super::coverage::{self, Coverage};
 use super::dispersion::Dispersion;
 use super::excitation::{Excitation, Recent};
 use super::negative_binomial::NegativeBinomial;
+use super::outcomes::Outcomes;
 use super::predictive::{DueBurst, Predictive};
 use super::rates::Rates;
 use super::skill::Skill;
@@ -31,6 +32,9 @@ pub struct Horizon {
     calibration: Calibration,
     skill: Skill,
     coverage: Coverage,
+    /// Outcomes that nobody has asked for yet; not kept over restarts.
+    #[serde(skip)]
+    fresh: Outcomes,
     pending: [Pending; PENDING],
     made: u8,
 }
@@ -75,6 +79,7 @@ impl Horizon {
             calibration: Calibration::default(),
             skill: Skill::default(),
             coverage: Coverage::default(),
+            fresh: Outcomes::default(),
             pending: [Pending::default(); PENDING],
             made: 0,
         }
@@ -83,7 +88,7 @@ impl Horizon {
     /// The same experience for another length, from `now` on.
     #[must_use]
     pub fn of_length(&self, seconds: f64, now: f64) -> Self {
-        Self { seconds, made: 0, next: now, ..self.clone() }
+        Self { seconds, made: 0, next: now, fresh: Outcomes::default(), ..self.clone() }
     }
 
     /// How far it looks ahead, seconds.
@@ -126,6 +131,11 @@ impl Horizon {
     /// How often outcomes stayed within its quantiles.
     pub fn coverage(&self) -> &Coverage {
         &self.coverage
+    }
+
+    /// What came of its forecasts since this was last asked.
+    pub(super) fn take_outcomes(&mut self) -> Outcomes {
+        std::mem::take(&mut self.fresh)
     }
 
     /// When [`Self::turn`] is due.
@@ -176,13 +186,15 @@ impl Horizon {
     fn learn(&mut self, made: &Pending, arrivals: f64, every: f64) {
         let quantiles = made.quantiles.map(f64::from);
         let kept = (-every * std::f64::consts::LN_2 / HALF_LIFE).exp();
-        self.skill.learn(quantiles, f64::from(made.before), arrivals, kept);
-
         let usual = NegativeBinomial::new(f64::from(made.mean), f64::from(made.size));
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 10^6")]
         let (below, at) = Predictive::new(usual, Some(made.due)).place(arrivals.round() as u64);
         let tied = self.calibration.learn(below, at);
-        self.coverage.learn(coverage::covered(quantiles, arrivals.round(), tied), kept);
+        let covered = coverage::covered(quantiles, arrivals.round(), tied);
+        let outcome = Outcomes::one(quantiles, f64::from(made.before), arrivals, covered);
+        self.skill.learn(&outcome, kept);
+        self.coverage.learn(covered, kept);
+        self.fresh += outcome;
 
         // Scatter and weights are held against what they say today, as in EM.
         let recent =

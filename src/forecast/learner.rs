@@ -3,7 +3,7 @@
 use super::Forecast;
 use super::arrivals::Seen;
 use super::horizons::Horizons;
-use super::service::Prior;
+use super::service::{Prior, ServiceBasis};
 use crate::series::{QueueIndex, Sample, Series};
 
 /// Seconds between two laws of the service time: making one takes 20 microseconds.
@@ -36,6 +36,8 @@ pub struct Learner {
     /// When the law of the service time is looked at next; the first time so long after the first sample, seconds.
     refresh_at: Option<f64>,
     refresh_first: f64,
+    /// As of the last refresh: at hand without a look at the law.
+    run_time: Option<f32>,
 }
 
 /// What happened between two samples.
@@ -53,7 +55,7 @@ impl Learner {
 
     /// A queue of which so much was learned before. The time since then was not seen.
     pub fn resume(forecast: Forecast) -> Self {
-        Self { forecast, last: None, missed: false, refresh_at: None, refresh_first: 0.0 }
+        Self { forecast, last: None, missed: false, refresh_at: None, refresh_first: 0.0, run_time: None }
     }
 
     /// Makes laws of the service time at other seconds than its neighbours: many queues are seen first in one tick,
@@ -72,6 +74,11 @@ impl Learner {
     /// What was learned, to teach it by other ways than samples: run times, ages, horizons.
     pub fn forecast_mut(&mut self) -> &mut Forecast {
         &mut self.forecast
+    }
+
+    /// Mean run time of a job, seconds, as it was known a minute ago at most; `None` before any was seen to end.
+    pub fn run_time(&self) -> Option<f64> {
+        self.run_time.map(f64::from)
     }
 
     /// The middle one of its horizons, seconds.
@@ -127,6 +134,11 @@ impl Learner {
             let service = self.forecast.service_mut();
             if service.is_stale() {
                 service.renew(&Prior::default());
+            }
+            #[expect(clippy::cast_possible_truncation, reason = "shown, in single precision")]
+            {
+                let is_learned = service.basis() != ServiceBasis::Prior;
+                self.run_time = is_learned.then(|| service.law().mean() as f32);
             }
         }
     }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::calibration::LEVELS;
+use super::outcomes::Outcomes;
 
 /// Decayed losses of a forecast, of "nothing arrives" and of "as many as in the same time before".
 ///
@@ -39,14 +40,14 @@ impl Skill {
         [forecast, nothing, persistence, outcomes].iter().all(|sum| *sum >= 0.0 && sum.is_finite())
     }
 
-    /// Takes an outcome; so much is `kept` of what was known before, 0 to 1.
+    /// Takes what one outcome came to; so much is `kept` of what was known before, 0 to 1.
     #[expect(clippy::cast_possible_truncation, reason = "sums are kept in single precision")]
-    pub(super) fn learn(&mut self, quantiles: [f64; 4], before: f64, outcome: f64, kept: f64) {
+    pub(super) fn learn(&mut self, one: &Outcomes, kept: f64) {
         let add = |sum: &mut f32, more: f64| *sum = (kept * f64::from(*sum) + more) as f32;
-        add(&mut self.forecast, loss(quantiles, outcome));
-        add(&mut self.nothing, loss([0.0; 4], outcome));
-        add(&mut self.persistence, loss([before; 4], outcome));
-        add(&mut self.outcomes, 1.0);
+        add(&mut self.forecast, one.forecast);
+        add(&mut self.nothing, one.nothing);
+        add(&mut self.persistence, one.persistence);
+        add(&mut self.outcomes, one.number);
     }
 }
 

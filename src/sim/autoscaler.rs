@@ -79,6 +79,11 @@ pub trait Autoscaler {
     fn decision(&self) -> Option<&Decision> {
         None
     }
+
+    /// Worker-seconds so far that were idle on the word of a forecast, by Foresail's own account; 0 of all others.
+    fn speculated(&self) -> f64 {
+        0.0
+    }
 }
 
 impl<T: Autoscaler + ?Sized> Autoscaler for Box<T> {
@@ -96,5 +101,9 @@ impl<T: Autoscaler + ?Sized> Autoscaler for Box<T> {
 
     fn decision(&self) -> Option<&Decision> {
         (**self).decision()
+    }
+
+    fn speculated(&self) -> f64 {
+        (**self).speculated()
     }
 }

@@ -64,6 +64,9 @@ pub struct Outcome {
     pub peak: usize,
     /// How closely ready workers followed the demand.
     pub elasticity: Elasticity,
+    /// Worker-seconds that were idle on the word of a forecast, by Foresail's own account; 0 of all others.
+    #[serde(default)]
+    pub speculated: f64,
     /// Jobs that were not done when the run was given up.
     pub unfinished: usize,
     /// The counted time, day by day; what came after its end belongs to the last.
@@ -161,6 +164,7 @@ impl<'a> Stage<'a> {
             watch(&run.pool, &run.autoscaler);
         }
         run.pool.begin_accounts();
+        let speculated_before = run.autoscaler.speculated();
 
         let (mut supply, mut days) = (Steps::default(), Vec::new());
         let (mut paid_before, mut day_ends) = (0.0, (counted_from + DAY).min(until));
@@ -178,7 +182,9 @@ impl<'a> Stage<'a> {
             }
         }
         days.push(Day { paid: self.paid(&run.pool) - paid_before, ..Day::default() });
-        (self.outcome(&run.pool, &supply, days), run.pool)
+        // A Foresail that was restarted meanwhile has forgotten what it spent.
+        let speculated = (run.autoscaler.speculated() - speculated_before).max(0.0);
+        (Outcome { speculated, ..self.outcome(&run.pool, &supply, days) }, run.pool)
     }
 
     /// What each counted job waited in a run that left this pool, seconds, in the order of the log; of a job that was
@@ -224,6 +230,7 @@ impl<'a> Stage<'a> {
             reversals: counts.reversals,
             peak: counts.peak,
             elasticity: Elasticity::of(&self.demand, supply, counted_from, until),
+            speculated: 0.0,
             unfinished: pool.waiting() + pool.in_flight(),
             days,
         }

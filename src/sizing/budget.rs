@@ -16,6 +16,8 @@ pub struct Budget {
     work: f64,
     /// Idle worker-seconds spent on forecasts, decayed over a day.
     spent: f64,
+    /// The same without decay: spent on forecasts, and busy.
+    in_all: (f64, f64),
     at: Option<f64>,
     /// Workers that are busy, and such as stand ready on the word of a forecast, since then.
     busy: u32,
@@ -31,6 +33,7 @@ impl Budget {
         let (busy, idle) = (f64::from(self.busy), f64::from(self.idle));
         self.work = self.work * kept + busy * seconds;
         self.spent = self.spent * kept + idle * seconds;
+        self.in_all = (self.in_all.0 + idle * seconds, self.in_all.1 + busy * seconds);
         self.left = (self.left + (share * busy - idle) * seconds).clamp(0.0, share * self.work);
     }
 
@@ -65,6 +68,11 @@ impl Budget {
         self.left
     }
 
+    /// Idle worker-seconds spent on forecasts since the start, and busy ones.
+    pub fn in_all(&self) -> (f64, f64) {
+        self.in_all
+    }
+
     /// Idle worker-seconds spent on forecasts for each busy one, over about a day.
     pub fn share_spent(&self) -> f64 {
         if self.work > 0.0 { self.spent / self.work } else { 0.0 }
@@ -89,6 +97,8 @@ mod tests {
         budget.pass(130.0, 0.1);
         assert_eq!(budget.affords(1.0), 10, "90 of them are spent");
         assert!((budget.share_spent() - 0.09).abs() < 0.001);
+        let (spent, busy) = budget.in_all();
+        assert!((spent - 90.0).abs() < 1e-9 && (busy - 1_000.0).abs() < 1e-9, "{spent} {busy}");
     }
 
     proptest! {

@@ -1,6 +1,7 @@
 //! Prometheus metrics: counters of the rooms, and a collector that reads the answers at scrape time,
 //! so that a queue or a ref that is gone leaves no series behind.
 
+mod outcomes;
 mod table;
 
 use std::sync::Arc;

@@ -5,9 +5,10 @@ use std::{fs, path::Path};
 use foresail::forecast::{
     arrivals::{Arrivals, Seen},
     calibration::Calibration,
+    crps::crps,
     horizons::Horizons,
     negative_binomial::NegativeBinomial,
-    predictive::DueBurst,
+    predictive::{DueBurst, Predictive},
     rates::Rates,
     service::Prior,
     skill,
@@ -89,6 +90,23 @@ struct LossCase {
 fn the_quantile_loss_is_that_of_scoringrules() {
     for case in fixture::<Vec<LossCase>>("quantile_loss.json") {
         assert!(near(skill::loss(case.quantiles, case.outcome), case.loss, 1e-12));
+    }
+}
+
+#[derive(Deserialize)]
+struct CrpsCase {
+    mean: f64,
+    size: f64,
+    outcome: u64,
+    crps: f64,
+}
+
+#[test]
+fn the_continuous_ranked_probability_score_is_that_of_scoringrules() {
+    for CrpsCase { mean, size, outcome, crps: exact } in fixture::<Vec<CrpsCase>>("crps.json") {
+        let law = Predictive::new(NegativeBinomial::new(mean, size), None);
+        let found = crps(&law, outcome);
+        assert!((found - exact).abs() < 1e-4 + 2e-3 * exact, "{mean} {size} {outcome}: {found} {exact}");
     }
 }
 

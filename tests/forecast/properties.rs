@@ -4,6 +4,7 @@ use foresail::forecast::{
     Forecast,
     arrivals::Seen,
     calibration::LEVELS,
+    crps::crps,
     horizons::{BadHorizon, Horizons},
     negative_binomial::NegativeBinomial,
     predictive::{Basis, DueBurst, Predictive},
@@ -168,6 +169,22 @@ proptest! {
         let k = usual.quantile(0.9);
         prop_assert!(1.0 - usual.at_least(k + 1) >= 0.9 - 1e-9);
         prop_assert!(k == 0 || 1.0 - usual.at_least(k) < 0.9 + 1e-9);
+    }
+
+    /// Twice the quantile loss, averaged over levels that lie close together.
+    #[test]
+    fn the_score_of_a_whole_distribution_is_its_mean_quantile_loss(mean in 0.0..40.0_f64, size in 0.05..50.0_f64, chance in 0.0_f32..1.0, burst in 0.0_f32..60.0, outcome in 0_u64..120) {
+        const LEVELS: u32 = 2_000;
+        let due = DueBurst { chance, mean: burst, size: 3.0 };
+        let law = Predictive::new(NegativeBinomial::new(mean, size), Some(due));
+        let loss = |level: f64| {
+            let over = law.quantile(level) as f64 - outcome as f64;
+            2.0 * (over * (1.0 - level)).max(-over * level)
+        };
+        let levels = (0..LEVELS).map(|n| (f64::from(n) + 0.5) / f64::from(LEVELS));
+        let exact = levels.map(loss).sum::<f64>() / f64::from(LEVELS);
+        let found = crps(&law, outcome);
+        prop_assert!((found - exact).abs() < 0.02 + 0.01 * exact, "{found} {exact}");
     }
 
     #[test]

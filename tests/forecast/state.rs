@@ -19,6 +19,8 @@ fn learned() -> Forecast {
         }
     }
     forecast.service_mut().renew(&Prior::default());
+    // Those that nobody has asked for are not kept.
+    forecast.take_outcomes();
     forecast
 }
 

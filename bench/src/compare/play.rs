@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use foresail::{
     config::text,
+    forecast::horizons::Horizons,
     sim::{
+        foresight::{Foresight, judge},
         job_log::{JobLog, Transform},
         nodes::{Autoscaler, Karpenter, NodePoolSpec, NodeType, Placement, Resources},
         start_delay::{Span, StartDelay},
@@ -191,6 +193,12 @@ impl Case {
         Stage::new(&self.world, &self.jobs)
     }
 
+    /// How good forecasts of its arrivals are.
+    fn foresight(&self) -> Vec<Foresight> {
+        let World { from, counted_from, until, .. } = self.world;
+        judge(&self.jobs, Horizons::default(), from, counted_from, until)
+    }
+
     pub(crate) fn all(
         files: &[PathBuf],
         cuts: &[Transform],
@@ -224,6 +232,13 @@ impl Case {
     }
 }
 
+/// The first case of which the arrivals are the same: worlds change none but those of jobs that wait for others.
+fn judged_as(cases: &[Case], at: usize) -> usize {
+    let here = &cases[at];
+    let same = |case: &Case| case.log == here.log && !case.jobs.has_parents();
+    cases[..at].iter().position(same).unwrap_or(at)
+}
+
 fn label(size: u32, start: f64, median: f64) -> String {
     let nodes = if size == 0 { "no nodes".to_owned() } else { format!("nodes of {size} in {start} s") };
     if median > 0.0 { format!("{nodes}, jobs of {median} s") } else { nodes }
@@ -235,6 +250,8 @@ pub(crate) struct Played {
     pub(crate) contenders: Vec<Contender>,
     /// By case, by contender.
     outcomes: Vec<Vec<Outcome>>,
+    /// By case: how good the forecasts of its arrivals are.
+    foresight: Vec<Vec<Foresight>>,
 }
 
 impl Played {
@@ -242,6 +259,7 @@ impl Played {
     pub(crate) fn all(cases: Vec<Case>, contenders: Vec<Contender>, shown: bool) -> Self {
         let stages: Vec<Stage<'_>> = cases.iter().map(Case::stage).collect();
         let runs = stages.len() * contenders.len();
+        let judged: Vec<usize> = (0..cases.len()).filter(|&at| judged_as(&cases, at) == at).collect();
         let bar = if shown { ProgressBar::new(runs as u64) } else { ProgressBar::hidden() };
         bar.set_style(
             ProgressStyle::with_template("{bar:30} {pos}/{len} runs, {elapsed}, {eta} left")
@@ -253,10 +271,26 @@ impl Played {
             bar.inc(1);
             outcome
         });
+        let found = cores::map(judged.len(), |at| cases[judged[at]].foresight());
+        let foresight = (0..cases.len()).map(|at| {
+            let as_case = judged_as(&cases, at);
+            judged.iter().position(|&case| case == as_case).map_or_else(Vec::new, |at| found[at].clone())
+        });
+        let foresight = foresight.collect();
         bar.finish_and_clear();
         let mut all = all.into_iter();
         let outcomes = cases.iter().map(|_| all.by_ref().take(contenders.len()).collect()).collect();
-        Self { cases, contenders, outcomes }
+        Self { cases, contenders, outcomes, foresight }
+    }
+
+    /// How good forecasts of a case's arrivals are, the shortest first; whoever forecasts, and whatever follows.
+    pub(crate) fn foresight(&self, case: usize) -> &[Foresight] {
+        &self.foresight[case]
+    }
+
+    /// The first case with each log.
+    pub(crate) fn logs(&self) -> impl Iterator<Item = usize> + '_ {
+        (0..self.cases.len()).filter(|&at| judged_as(&self.cases, at) == at)
     }
 
     /// How it went for a contender in a case.
@@ -272,14 +306,17 @@ impl Played {
     /// One line a run.
     pub(crate) fn json_lines(&self) -> String {
         let mut text = String::new();
-        for (case, outcomes) in self.cases.iter().zip(&self.outcomes) {
+        for ((case, outcomes), foresight) in self.cases.iter().zip(&self.outcomes).zip(&self.foresight) {
             for (contender, outcome) in self.contenders.iter().zip(outcomes) {
-                let line = serde_json::json!({
+                let mut line = serde_json::json!({
                     "log": case.log,
                     "world": case.label,
                     "contender": contender.name,
                     "outcome": outcome,
                 });
+                if contender.role == Role::Foresail {
+                    line["forecast"] = serde_json::json!(foresight);
+                }
                 text.push_str(&line.to_string());
                 text.push('\n');
             }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use foresail::sim::world::Outcome;
+use foresail::sim::{foresight::Foresight, world::Outcome};
 
 use super::{
     contender::Role,
@@ -58,6 +58,7 @@ impl Report {
             "nodes",
             "turns",
             "busy told to go",
+            "speculated %",
         ]);
         for at in self.shown(case) {
             let outcome = self.played.outcome(case, at);
@@ -118,6 +119,38 @@ impl Report {
         Ok(())
     }
 
+    /// How good forecasts of each log are, from the learned ones to those that need no model.
+    pub(crate) fn foresight(&self) -> Table {
+        let mut table = Table::new([
+            "arrivals forecast",
+            "s ahead",
+            "outcomes",
+            "jobs each",
+            "skill",
+            "over persistence",
+            "CRPS",
+            "CRPS over persistence",
+            "0.9 covers",
+        ]);
+        for case in self.played.logs() {
+            for found in self.played.foresight(case) {
+                let Foresight { seconds, outcomes, jobs, quantile_loss, crps, .. } = found;
+                table.row([
+                    self.played.cases[case].log.clone(),
+                    format!("{seconds:.0}"),
+                    count(u64::from(*outcomes)),
+                    format!("{:.2}", *jobs as f64 / f64::from((*outcomes).max(1))),
+                    format!("{:.2}", quantile_loss.against_nothing()),
+                    format!("{:.2}", quantile_loss.against_persistence()),
+                    format!("{:.3}", crps.forecast),
+                    format!("{:.2}", crps.against_persistence()),
+                    format!("{:.3}", found.told().1),
+                ]);
+            }
+        }
+        table
+    }
+
     /// Over all cases, against each opponent of one of Foresail's variants.
     pub(crate) fn summary(&self, ours: usize, verdicts: &[Verdict]) -> Table {
         let against = format!("{} against", self.played.contenders[ours].name);
@@ -173,6 +206,7 @@ fn cells(outcome: &Outcome, worth: f64) -> impl Iterator<Item = String> {
         count(outcome.nodes.launched as u64),
         count(outcome.reversals as u64),
         count(outcome.told_to_go_busy as u64),
+        format!("{:.1}", 100.0 * outcome.speculated / outcome.workers.busy.max(1.0)),
     ];
     times.into_iter().chain(rest)
 }
@@ -186,7 +220,8 @@ impl fmt::Display for Report {
         writeln!(
             f,
             "Waits in seconds; late: waited more than 5 minutes; cost: worker-hours of the nodes, and {} for each \
-             hour of waiting; turns: from growing to shrinking or back.\n",
+             hour of waiting; turns: from growing to shrinking or back; speculated: workers idle on the word of a \
+             forecast, of the busy ones.\n",
             self.worth
         )?;
         for (at, case) in self.played.cases.iter().enumerate() {
@@ -211,6 +246,13 @@ impl fmt::Display for Brief {
 
 impl Report {
     fn over_all(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "### Forecasts\n\nSkill: part of the loss of \"nothing comes\" that was saved (1 is perfect, 0 worthless), by \
+             the quantile loss; over persistence: of \"as many as in the same time before\". CRPS: the continuous ranked \
+             probability score, in jobs. 0.9 covers: share of the outcomes within the 0.9 quantile.\n\n{}",
+            self.foresight()
+        )?;
         writeln!(f, "### All of them, geometric means (below 1 is better)\n")?;
         for (ours, verdicts) in &self.judged {
             writeln!(f, "{}", self.summary(*ours, verdicts))?;

@@ -100,6 +100,17 @@ impl Axis {
         Self { scale: Scale::Linear { from: 0.0, to: steps * step }, ticks, title: title.into() }
     }
 
+    /// Chances, from 0 to 1.
+    pub(crate) fn chances(title: impl Into<String>) -> Self {
+        let tick = |n: u32| Tick {
+            at: f64::from(n) / 10.0,
+            label: if n == 0 { "0".to_owned() } else { format!("{} %", 10 * n) },
+            minor: !n.is_multiple_of(5),
+        };
+        let ticks = [0, 2, 4, 5, 6, 8, 10].map(tick);
+        Self { scale: Scale::Linear { from: 0.0, to: 1.0 }, ticks: ticks.into(), title: title.into() }
+    }
+
     /// Durations, logarithmic; the ends go out to the next tick.
     pub(crate) fn durations(from: f64, to: f64, title: impl Into<String>) -> Self {
         let first = TIMES.iter().rposition(|&(at, _)| at <= from).unwrap_or(0);

@@ -5,6 +5,7 @@ use rayon::prelude::*;
 
 use super::{
     actors::{self, Actor},
+    calibration,
     days::{self, Side},
     front, page, say,
     trace::Trace,
@@ -82,6 +83,10 @@ fn case(report: &Report, case: usize) -> Markup {
                     Some(Side { actor, lines: &trace.spans[nth] })
                 }).collect::<Vec<_>>();
                 (days::day(day, &sides, &days::demand(stage.demand(), day), at.world.pool.nodes.is_some()))
+            }
+            @if played.logs().any(|first| first == case) {
+                h3 { "Forecasts" }
+                div.columns { (calibration::section(played.foresight(case))) }
             }
             h3 { "Numbers" }
             (page::table(&numbers(report, case)))

@@ -32,6 +32,11 @@ pub trait Scaler {
     fn decision(&self) -> Option<&Decision> {
         None
     }
+
+    /// Worker-seconds so far that were idle on the word of a forecast.
+    fn speculated(&self) -> f64 {
+        0.0
+    }
 }
 
 /// A ScaledObject, and the scaler that its trigger names.
@@ -86,6 +91,10 @@ impl<S: Scaler> Autoscaler for ByKeda<S> {
 
     fn decision(&self) -> Option<&Decision> {
         self.scaler.decision()
+    }
+
+    fn speculated(&self) -> f64 {
+        self.scaler.speculated()
     }
 }
 

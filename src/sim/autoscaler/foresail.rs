@@ -367,6 +367,10 @@ impl Scaler for Foresail {
     fn decision(&self) -> Option<&Decision> {
         self.decision.as_ref()
     }
+
+    fn speculated(&self) -> f64 {
+        self.state.budget.in_all().0
+    }
 }
 
 impl Looks {

@@ -3,12 +3,15 @@
 use std::{collections::HashMap, sync::Arc};
 
 use prometheus::{
-    GaugeVec, Opts,
+    CounterVec, GaugeVec, Opts,
     core::{Collector, Desc},
     proto::MetricFamily,
 };
 
-use super::FIXED;
+use super::{
+    FIXED,
+    outcomes::{self, FORECAST_METRICS},
+};
 use crate::{
     answers::{Answers, QueueRow, Row, Table},
     clock::Clock,
@@ -30,7 +33,8 @@ impl TableCollector {
     }
 }
 
-/// A gauge of the table: its name, what it says, and its value for a row, if known.
+/// A metric of the table: its name, what it says, and its value for a row, if known. A counter where the name ends in
+/// `_total`, else a gauge.
 struct Column<R: 'static>(&'static str, &'static str, fn(&R, f64) -> Option<f64>);
 
 const QUEUE_LABELS: &[&str] = &["source", "layout", "queue"];
@@ -75,6 +79,11 @@ const QUEUE_COLUMNS: &[Column<QueueRow>] = &[
         "Jobs seen to end since the start, where the layout counts them.",
         |row, _| row.completions.map(|n| n as f64),
     ),
+    Column(
+        "foresail_queue_run_seconds",
+        "Run time of a job, mean; absent until jobs were seen to end.",
+        |row, _| row.run_time,
+    ),
 ];
 
 const REF_COLUMNS: &[Column<Row>] = &[
@@ -93,6 +102,24 @@ const REF_COLUMNS: &[Column<Row>] = &[
     Column("foresail_ref_last_asked_seconds", "Seconds since KEDA last asked.", |row, now| {
         Some((now - row.entry.last_asked()?).max(0.0))
     }),
+    Column(
+        "foresail_ref_lead_seconds",
+        "Time that a worker takes to start, mean: how far ahead is looked; assumed before a start was seen.",
+        |row, _| Some(row.standing.lead),
+    ),
+    Column(
+        "foresail_ref_speculative_seconds_total",
+        "Worker-seconds since the start that were idle on the word of a forecast.",
+        |row, _| Some(row.standing.spent),
+    ),
+    Column("foresail_ref_busy_seconds_total", "Worker-seconds since the start that were busy.", |row, _| {
+        Some(row.standing.worked)
+    }),
+    Column(
+        "foresail_ref_budget_left_seconds",
+        "Idle worker-seconds that may be spent on forecasts now.",
+        |row, _| Some(row.standing.left),
+    ),
     Column("foresail_ref_replicas", "Replicas of what the ref scales, or its Jobs.", |row, _| {
         workload(row, |w| w.replicas)
     }),
@@ -125,7 +152,7 @@ const OBJECT_METRICS: &[(&str, &str, &[&str])] = &[
 fn table_metrics() -> impl Iterator<Item = (&'static str, &'static str, &'static [&'static str])> {
     let queues = QUEUE_COLUMNS.iter().map(|column| (column.0, column.1, QUEUE_LABELS));
     let refs = REF_COLUMNS.iter().map(|column| (column.0, column.1, REF_LABELS));
-    queues.chain(refs).chain(OBJECT_METRICS.iter().copied())
+    queues.chain(refs).chain(FORECAST_METRICS).chain(OBJECT_METRICS.iter().copied())
 }
 
 fn described() -> Vec<Desc> {
@@ -152,6 +179,7 @@ impl Collector for TableCollector {
         let refs: Vec<_> =
             newest_refs(&table).into_iter().map(|(labels, row)| (row, labels.map(str::to_owned))).collect();
         families.extend(self::families(REF_COLUMNS, REF_LABELS, &refs, now));
+        families.extend(outcomes::families(&table.outcomes));
         families.extend(object_families(&table));
         families
     }
@@ -165,13 +193,16 @@ fn families<R>(
 ) -> Vec<MetricFamily> {
     let mut families = Vec::new();
     for Column(name, help, value) in columns {
-        let gauge = GaugeVec::new(Opts::new(*name, *help), labels).expect(FIXED);
-        for (row, [a, b, c]) in rows {
-            if let Some(value) = value(row, now) {
-                gauge.with_label_values(&[a, b, c]).set(value);
-            }
+        let known = rows.iter().filter_map(|(row, labels)| Some((labels, value(row, now)?)));
+        if name.ends_with("_total") {
+            let counter = CounterVec::new(Opts::new(*name, *help), labels).expect(FIXED);
+            known.for_each(|([a, b, c], value)| counter.with_label_values(&[a, b, c]).inc_by(value));
+            families.extend(counter.collect());
+        } else {
+            let gauge = GaugeVec::new(Opts::new(*name, *help), labels).expect(FIXED);
+            known.for_each(|([a, b, c], value)| gauge.with_label_values(&[a, b, c]).set(value));
+            families.extend(gauge.collect());
         }
-        families.extend(gauge.collect());
     }
     families
 }
