@@ -10,7 +10,7 @@ mod queues;
 mod run;
 mod shadow;
 
-pub use keep::Keep;
+pub use keep::{Keep, Unlearned};
 pub use run::{Event, run};
 pub use shadow::{AT_LEAST_EVERY, WATCHED};
 
@@ -19,7 +19,7 @@ use std::{
     sync::Arc,
 };
 
-use tokio::sync::watch;
+use tokio::sync::{mpsc::UnboundedSender, watch};
 
 use self::{
     active::{ActiveRef, Remembered},
@@ -64,6 +64,8 @@ pub struct Engine {
     activated: Vec<(Arc<RefEntry>, u64)>,
     /// What lasts longer than the process.
     keep: Option<Keep>,
+    /// Who finds out what new queues were like before.
+    historian: Option<UnboundedSender<Unlearned>>,
 }
 
 impl Engine {
@@ -84,6 +86,7 @@ impl Engine {
             spare: None,
             activated: Vec::new(),
             keep: None,
+            historian: None,
         };
         engine.open_sources();
         engine
@@ -303,8 +306,17 @@ impl Engine {
     fn claim(&mut self, spec: &RefSpec) -> Option<Arc<KnownQueue>> {
         let rules = rules(&self.config, &spec.queue)?;
         let keep = &mut self.keep;
-        let recall = |key: &_| keep.as_mut().and_then(|keep| keep.recall_queue(key));
-        Some(self.queues.claim(&spec.queue, rules, &spec.policy, &mut self.series, recall))
+        let mut is_unlearned = false;
+        let recall = |key: &_| {
+            let known = keep.as_mut().and_then(|keep| keep.recall_queue(key));
+            is_unlearned = known.is_none();
+            known
+        };
+        let known = self.queues.claim(&spec.queue, rules, &spec.policy, &mut self.series, recall);
+        if is_unlearned {
+            self.ask_for_the_past(&known, &spec.policy);
+        }
+        Some(known)
     }
 
     fn release(&mut self, queue: Option<&Arc<KnownQueue>>, spec: Option<&RefSpec>) {

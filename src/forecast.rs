@@ -10,6 +10,7 @@
 //! - [`calendar`]: recurring bursts
 //! - [`service`]: how long jobs run
 //! - [`lead`]: how long workers take to start
+//! - [`history`]: what the past of a queue teaches
 //! - [`learner`]: what samples teach a forecast
 //! - [`state`]: what is kept over restarts
 
@@ -19,6 +20,7 @@ pub mod calendar;
 pub mod calibration;
 pub mod dispersion;
 pub mod excitation;
+pub mod history;
 pub mod horizon;
 pub mod horizons;
 pub mod lead;

@@ -8,6 +8,7 @@ mod serve {
     mod commands;
     mod foresail;
     mod kubernetes;
+    mod learn;
     mod life;
     mod state;
 }

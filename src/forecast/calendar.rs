@@ -18,6 +18,9 @@ const DAILY: usize = 12;
 /// Recurrences after which the gate's own record counts half.
 const HALF_LIFE: f64 = 40.0;
 
+/// Seconds that local time is ahead of UTC at most, or behind it: a day and two hours, as jiff has it.
+const LARGEST_OFFSET: i32 = 26 * 3_600;
+
 /// Share of a candidate's jobs that a burst must bring to be its like.
 const SAME: f64 = 1.0 / 3.0;
 
@@ -33,8 +36,20 @@ const LEAST: f64 = 0.3;
 /// A chance that explains a burst well enough to look for no other reason.
 const EXPLAINED: f64 = 0.5;
 
-/// Seconds that local time is ahead of UTC at most, or behind it: a day and two hours, as jiff has it.
-const LARGEST_OFFSET: i32 = 26 * 3_600;
+/// A recurring burst that is believed in.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Recurrence {
+    /// When it is due next, Unix seconds.
+    pub at: f64,
+    /// How far it comes from that, mean deviation in seconds.
+    pub spread: f64,
+    /// Whether it comes every hour; else every day, on some weekdays perhaps.
+    pub hourly: bool,
+    /// The chance that it comes then, 0 to 1.
+    pub chance: f64,
+    /// Jobs that it brings within five minutes, mean.
+    pub jobs: f64,
+}
 
 /// The bursts of one queue that may come again at the same minute of the hour or of the day.
 ///
@@ -141,6 +156,22 @@ impl Calendar {
         }
         #[expect(clippy::cast_possible_truncation, reason = "kept in single precision")]
         DueBurst { chance: chance as f32, mean: (jobs / chance) as f32, size: likeliest.1 }
+    }
+
+    /// The recurring bursts that are due within a week of `t`, in no order.
+    pub fn recurrences(&self, t: f64) -> impl Iterator<Item = Recurrence> {
+        let local = self.local(t);
+        self.entries().filter_map(move |(period, entry)| {
+            let believed = |chance| self.believed(period, entry, chance);
+            let (due, chance) = entry.next(period, local, LEAST, believed)?;
+            Some(Recurrence {
+                at: due - f64::from(self.offset),
+                spread: entry.spread(),
+                hourly: period == Period::Hour,
+                chance,
+                jobs: entry.mean(),
+            })
+        })
     }
 
     /// The chance that is believed of a candidate: that it comes for a reason, held against how well candidates of its

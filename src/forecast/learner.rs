@@ -31,6 +31,8 @@ pub struct Counts {
 pub struct Learner {
     forecast: Forecast,
     last: Option<(f64, Counts)>,
+    /// When its own first sample was read.
+    since: Option<f64>,
     /// Whether samples failed since the last one.
     missed: bool,
     refresh_at: f64,
@@ -46,12 +48,20 @@ struct Between {
 impl Learner {
     /// A queue of which nothing was seen.
     pub fn new(horizons: Horizons) -> Self {
-        Self { forecast: Forecast::new(horizons), last: None, missed: false, refresh_at: f64::NEG_INFINITY }
+        Self::resume(Forecast::new(horizons))
     }
 
     /// A queue of which so much was learned before. The time since then was not seen.
     pub fn resume(forecast: Forecast) -> Self {
-        Self { forecast, last: None, missed: false, refresh_at: f64::NEG_INFINITY }
+        Self { forecast, last: None, since: None, missed: false, refresh_at: f64::NEG_INFINITY }
+    }
+
+    /// Has learned `past` before what it has seen itself.
+    pub fn take_over(&mut self, mut past: Forecast) {
+        if let Some(since) = self.since {
+            past.go_on_with(&self.forecast, since);
+        }
+        self.forecast = past;
     }
 
     /// What was learned.
@@ -95,6 +105,7 @@ impl Learner {
     /// known, and is no time without arrivals.
     pub fn learn(&mut self, t: f64, counts: Counts, offset: i32) {
         let missed = std::mem::take(&mut self.missed);
+        self.since.get_or_insert(t);
         let Some((before_at, before)) = self.last.replace((t, counts)) else {
             self.forecast.observe(t, Seen::Gap, offset);
             return;

@@ -195,10 +195,38 @@ impl Entry {
         }
         let chance = gated(self.chance_on(weekday(due)));
         // The mean deviation of a logistic law is 2 ln 2 times its scale.
-        let scale = f64::from(self.spread.max(SPREAD.1)) / (2.0 * std::f64::consts::LN_2);
+        let scale = self.spread() / (2.0 * std::f64::consts::LN_2);
         let begun_by = |at: f64| 1.0 / (1.0 + (-(at - due) / scale).exp());
         let (now, then) = (begun_by(local), begun_by(local + horizon));
         (chance * (then - now) / (1.0 - chance * now).max(1e-9)).clamp(0.0, 1.0)
+    }
+
+    /// When it is due next with a chance of at least `least`, within a week: local seconds, and that chance. `gated`
+    /// turns its own chance into one that is believed.
+    pub(super) fn next(
+        &self,
+        period: Period,
+        local: f64,
+        least: f64,
+        gated: impl Fn(f64) -> f64,
+    ) -> Option<(f64, f64)> {
+        let first = (self.cycle + 1.0).max(((local - f64::from(self.phase)) / period.seconds()).floor());
+        let week = WEEK as f64 * DAY / period.seconds();
+        let mut cycle = first;
+        while cycle <= first + week {
+            let due = self.due(period, cycle);
+            let chance = gated(self.chance_on(weekday(due)));
+            if chance >= least && due + self.tolerance(period) >= local {
+                return Some((due, chance));
+            }
+            cycle += 1.0;
+        }
+        None
+    }
+
+    /// How exactly it comes, mean deviation in seconds.
+    pub(super) fn spread(&self) -> f64 {
+        f64::from(self.spread.max(SPREAD.1))
     }
 
     fn due(&self, period: Period, cycle: f64) -> f64 {
