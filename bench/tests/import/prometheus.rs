@@ -8,7 +8,7 @@ use super::{
 };
 
 /// An import of the first so many minutes.
-fn arguments<'a>(server: &'a Prometheus, minutes: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+fn asking<'a>(server: &'a Prometheus, minutes: &'a str, more: &[&'a str]) -> Vec<&'a str> {
     [&["prometheus", &server.url, "--start", "2024-01-01", "--end", minutes], more].concat()
 }
 
@@ -30,7 +30,7 @@ const SERIES: &[(&str, &[u32])] = &[
 async fn a_counter_becomes_jobs_and_busy_workers_their_run_time() {
     let server = Prometheus::start(SERIES, false).await;
     let end = (START + 240).to_string();
-    let (csv, said) = imported(&arguments(
+    let (csv, said) = imported(&asking(
         &server,
         &end,
         &["--counter", "jobs_total", "--busy", "sum(busy)", "--step", "1m"],
@@ -47,11 +47,11 @@ async fn a_counter_becomes_jobs_and_busy_workers_their_run_time() {
 async fn a_depth_becomes_jobs_and_says_what_it_does_not_show() {
     let server = Prometheus::start(SERIES, false).await;
     let end = (START + 240).to_string();
-    let (csv, said) = imported(&arguments(&server, &end, &["--depth", "waiting", "--run", "30s"]));
+    let (csv, said) = imported(&asking(&server, &end, &["--depth", "waiting", "--run", "30s"]));
     assert_eq!(seconds(&csv), ["15", "45", "150"]);
     assert!(said.contains("a depth alone shows only what the queue grew by"), "{said}");
     let (csv, said) =
-        imported(&arguments(&server, &end, &["--depth", "waiting", "--run", "30s", "--busy", "sum(busy)"]));
+        imported(&asking(&server, &end, &["--depth", "waiting", "--run", "30s", "--busy", "sum(busy)"]));
     // Four jobs leave each minute: 6, 0, 5 and 4 came.
     assert_eq!(seconds(&csv).len(), 15, "{csv}");
     assert!(said.contains("estimated from busy workers"), "{said}");
@@ -64,7 +64,7 @@ async fn a_span_of_more_points_than_one_answer_holds_is_asked_in_pieces() {
     // 17,941 points a second apart; the last value holds on for five minutes.
     let end = (START + 299 * 60).to_string();
     let arguments = ["--counter", "jobs_total", "--run", "1", "--step", "1s"];
-    let (csv, _) = imported(&arguments(&server, &end, &arguments));
+    let (csv, _) = imported(&asking(&server, &end, &arguments));
     assert_eq!(seconds(&csv).len(), 299);
 }
 
@@ -79,10 +79,10 @@ async fn what_the_server_or_the_query_lacks_is_said() {
         (&["--counter", "jobs_total"], "--run"),
         (&["--counter", "jobs_total", "--run", "1", "--step", "0"], "write seconds (90) or units"),
     ] {
-        let said = refused(&arguments(&server, &end, arguments));
+        let said = refused(&asking(&server, &end, arguments));
         assert!(said.contains(message), "{arguments:?}: {said}");
     }
-    let said = refused(&arguments(&server, "2023-01-01", &["--counter", "jobs_total", "--run", "1"]));
+    let said = refused(&asking(&server, "2023-01-01", &["--counter", "jobs_total", "--run", "1"]));
     assert!(said.contains("--start must lie before --end"), "{said}");
     let said = refused(&["prometheus", "http://me:hush@x", "--start", "0", "--counter", "x", "--run", "1"]);
     assert!(said.contains("put them into --auth-file") && !said.contains("hush"), "{said}");
@@ -93,10 +93,10 @@ async fn a_server_that_wants_to_know_who_asks_is_told() {
     let server = Prometheus::start(SERIES, true).await;
     let end = (START + 240).to_string();
     let counter = ["--counter", "jobs_total", "--run", "1"];
-    let said = refused(&arguments(&server, &end, &counter));
+    let said = refused(&asking(&server, &end, &counter));
     assert!(said.contains("answers 401 Unauthorized"), "{said}");
     let file = server.folder.path().join("authorization");
     fs::write(&file, "Basic bGFiOnF1YXk=\n").unwrap();
     let with_file = [&counter[..], &["--auth-file", file.to_str().unwrap()]].concat();
-    assert_eq!(jobs(&imported(&arguments(&server, &end, &with_file)).0).len(), 7);
+    assert_eq!(jobs(&imported(&asking(&server, &end, &with_file)).0).len(), 7);
 }
