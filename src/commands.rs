@@ -5,7 +5,10 @@ mod connect;
 mod decide;
 mod demo;
 mod explain;
+mod learn;
+mod past;
 mod serve;
+mod state_store;
 
 use std::{
     net::IpAddr,
@@ -56,6 +59,8 @@ enum Command {
         #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
         http: String,
     },
+    /// Learn from a queue's past: its job table, a Prometheus or a log.
+    Learn(Box<learn::Options>),
     /// Decide as a filter: one queue and one ref, JSON lines in, JSON lines out.
     Decide {
         /// A file (YAML) that holds one policy: the keys that stand under a name in `policies:`.
@@ -82,6 +87,7 @@ impl Cli {
             Command::Serve { config, bind, log } => serve(&config, bind, &log),
             Command::Check { config } => check::run(&config),
             Command::Explain { name, http } => explain::run(&name, &http).map(|()| ExitCode::SUCCESS),
+            Command::Learn(options) => learn::run(&options).map(|()| ExitCode::SUCCESS),
             Command::Decide { policy } => Ok(decide::run(policy.as_deref())),
         };
         result.unwrap_or_else(|error| {

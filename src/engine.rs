@@ -12,7 +12,7 @@ mod queues;
 mod run;
 mod shadow;
 
-pub use keep::Keep;
+pub use keep::{Keep, Unlearned};
 pub use run::{Event, run};
 pub use shadow::{AT_LEAST_EVERY, WATCHED};
 
@@ -21,7 +21,7 @@ use std::{
     sync::Arc,
 };
 
-use tokio::sync::watch;
+use tokio::sync::{mpsc::UnboundedSender, watch};
 
 use self::{
     active::{ActiveRef, Remembered},
@@ -71,6 +71,8 @@ pub struct Engine {
     keep: Option<Keep>,
     /// What came of the forecasts of all queues since the start.
     outcomes: [Outcomes; HORIZONS],
+    /// Who finds out what new queues were like before.
+    historian: Option<UnboundedSender<Unlearned>>,
 }
 
 impl Engine {
@@ -93,6 +95,7 @@ impl Engine {
             activated: Vec::new(),
             keep: None,
             outcomes: Default::default(),
+            historian: None,
         };
         engine.open_sources();
         engine.groups.configure(&engine.config);
@@ -316,8 +319,17 @@ impl Engine {
     fn claim(&mut self, spec: &RefSpec) -> Option<Arc<KnownQueue>> {
         let rules = rules(&self.config, &spec.queue)?;
         let keep = &mut self.keep;
-        let recall = |key: &_| keep.as_mut().and_then(|keep| keep.recall_queue(key));
-        Some(self.queues.claim(&spec.queue, rules, &spec.policy, &mut self.series, recall))
+        let mut is_unlearned = false;
+        let recall = |key: &_| {
+            let known = keep.as_mut().and_then(|keep| keep.recall_queue(key));
+            is_unlearned = known.is_none();
+            known
+        };
+        let known = self.queues.claim(&spec.queue, rules, &spec.policy, &mut self.series, recall);
+        if is_unlearned {
+            self.ask_for_the_past(&known, &spec.policy);
+        }
+        Some(known)
     }
 
     fn release(&mut self, queue: Option<&Arc<KnownQueue>>, spec: Option<&RefSpec>) {

@@ -11,6 +11,7 @@
 //! - [`calendar`]: recurring bursts
 //! - [`service`]: how long jobs run
 //! - [`lead`]: how long workers take to start
+//! - [`history`]: what the past of a queue teaches
 //! - [`learner`]: what samples teach a forecast
 //! - [`outlook`]: what a decision asks of all this
 //! - [`state`]: what is kept over restarts
@@ -23,6 +24,7 @@ pub mod coverage;
 pub mod crps;
 pub mod dispersion;
 pub mod excitation;
+pub mod history;
 pub mod horizon;
 pub mod horizons;
 pub mod lead;

@@ -15,7 +15,7 @@ const CORE: [&str; 6] = ["series", "forecast", "sizing", "nodes", "victims", "si
 
 /// The rooms of the shell, and what each may use besides the core. Data walks one way: source -> sampler,
 /// workloads -> engine -> answers -> scaler, hints, http. Only `commands` knows everybody.
-const SHELL: [(&str, &[&str]); 16] = [
+const SHELL: [(&str, &[&str]); 17] = [
     ("clock", &[]),
     ("shutdown", &[]),
     // A layout is a preset with parameters, so configuration reads presets.
@@ -42,6 +42,8 @@ const SHELL: [(&str, &[&str]); 16] = [
             "workloads",
         ],
     ),
+    // One implementation for `foresail learn` and for the harness.
+    ("history", &["clock", "config"]),
     ("proto", &[]),
     ("scaler", &["answers", "clock", "config", "proto", "refs", "shutdown", "telemetry"]),
     ("hints", &["answers", "clock", "config", "shutdown", "telemetry"]),

@@ -8,6 +8,7 @@ mod traces;
 
 mod forecast {
     mod calendar;
+    mod history;
     mod oracles;
     mod properties;
     mod public_logs;

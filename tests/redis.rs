@@ -53,6 +53,7 @@ fn layout(preset: &str, parameters: &[(&str, &str)]) -> Layout {
         max_run: 300.0,
         stuck_after: None,
         worker_pod: None,
+        history: None,
     }
 }
 

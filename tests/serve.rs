@@ -10,6 +10,7 @@ mod serve {
     mod foresail;
     mod groups;
     mod kubernetes;
+    mod learn;
     mod life;
     mod state;
 }

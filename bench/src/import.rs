@@ -3,7 +3,6 @@
 mod file;
 mod postgres;
 mod prometheus;
-mod series;
 
 use std::{
     fs::File,
@@ -13,11 +12,7 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use clap::Subcommand;
-use foresail::{
-    config::secret::Secret,
-    sim::job_log::{JobLog, Transform, duration, time},
-};
-use secrecy::{ExposeSecret as _, SecretString};
+use foresail::{history::Past, sim::job_log::Transform};
 
 /// Where jobs come from.
 #[derive(Debug, clap::Args)]
@@ -61,15 +56,9 @@ pub(crate) struct Output {
     out: Option<PathBuf>,
 }
 
-/// A log, and what it cannot tell.
-struct Imported {
-    log: JobLog,
-    losses: Vec<String>,
-}
-
 /// Reads, cuts and writes.
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
-    let (Imported { log, losses }, output) = match &args.from {
+    let (Past { log, losses }, output) = match &args.from {
         From::Postgres(args) => (postgres::read(args)?, &args.output),
         From::Prometheus(args) => (prometheus::read(args)?, &args.output),
         From::File(args) => (file::read(args)?, &args.output),
@@ -91,29 +80,4 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
             written.with_context(|| format!("cannot write {}", path.display()))
         }
     }
-}
-
-/// The value of a secret that stands in a file or in a variable of the environment.
-fn secret(file: Option<&PathBuf>, variable: Option<&String>) -> anyhow::Result<Option<SecretString>> {
-    let place = match (file, variable) {
-        (Some(file), _) => Secret::File(file.clone()),
-        (None, Some(variable)) => Secret::Env(variable.clone()),
-        (None, None) => return Ok(None),
-    };
-    Ok(Some(place.read()?))
-}
-
-/// The text of a secret, for the one call that needs it.
-fn exposed(secret: &SecretString) -> &str {
-    secret.expose_secret().trim()
-}
-
-fn parse_time(text: &str) -> Result<f64, String> {
-    time(text).ok_or_else(|| "write a date (2024-01-01, 2024-01-01T08:00:00Z) or Unix seconds".to_owned())
-}
-
-fn parse_duration(text: &str) -> Result<f64, String> {
-    duration(text)
-        .filter(|seconds| *seconds > 0.0)
-        .ok_or_else(|| "write seconds (90) or units (90s, 2m, 1h 30m), above 0".to_owned())
 }

@@ -3,6 +3,7 @@
 //! gRPC has a thread of its own, the engine another; everything that waits for backends or scrapes
 //! shares the io runtime. So neither a slow backend nor a long tick touches an answer.
 
+mod historian;
 mod memory;
 mod sources;
 mod watch_file;
@@ -113,6 +114,7 @@ pub(super) fn run(path: &Path, host: Option<IpAddr>) -> Result<()> {
     });
     let engine = Engine::new(config.clone(), refs.clone(), answers.clone());
     let (engine, keeper) = memory::open(engine, config.state.as_ref())?;
+    let (engine, asked) = historian::listen_to(engine);
     let mut sources = Sources::new(shared.clone(), io.handle().clone());
     sources.start(sources.prepare(&config)?, &engine.interests());
 
@@ -135,15 +137,8 @@ pub(super) fn run(path: &Path, host: Option<IpAddr>) -> Result<()> {
     io.block_on(async {
         tokio::spawn(http.run(TcpListener::from_std(http_listener)?, shared.stop.child_token()));
         tokio::spawn(first_pass(shared.clone()));
-        if let Some(kubernetes) = config.kubernetes.clone() {
-            let room = Room {
-                kubernetes,
-                config: shared.config.clone(),
-                clock: shared.clock.clone(),
-                heard: shared.clone(),
-            };
-            tokio::spawn(workloads::run(room, shared.stop.child_token()));
-        }
+        tokio::spawn(historian::run(shared.clone(), asked));
+        watch_kubernetes(&config, &shared);
         tokio::spawn(watch_file::run(path.to_owned(), text, hang_up, shared.clone(), sources));
         tokio::select! {
             () = shutdown.requested() => {}
@@ -210,6 +205,15 @@ fn join(role: &str, thread: thread::JoinHandle<Result<()>>) -> Result<()> {
     match thread.join() {
         Ok(result) => result,
         Err(_) => anyhow::bail!("the {role} thread panicked"),
+    }
+}
+
+/// Watches Kubernetes where the configuration says so.
+fn watch_kubernetes(config: &Config, shared: &Arc<Shared>) {
+    if let Some(kubernetes) = config.kubernetes.clone() {
+        let (clock, heard) = (shared.clock.clone(), shared.clone());
+        let room = Room { kubernetes, config: shared.config.clone(), clock, heard };
+        tokio::spawn(workloads::run(room, shared.stop.child_token()));
     }
 }
 

@@ -236,6 +236,7 @@ fn all_layouts(at: &str, kind: Store, raw: BTreeMap<String, RawLayout>) -> Check
                 max_run: DEFAULT_MAX_RUN,
                 stuck_after: None,
                 worker_pod: None,
+                history: None,
             });
         }
     }
@@ -246,7 +247,8 @@ fn all_layouts(at: &str, kind: Store, raw: BTreeMap<String, RawLayout>) -> Check
 const DEFAULT_MAX_RUN: f64 = 300.0;
 
 fn layout(at: &str, name: String, kind: Store, raw: RawLayout) -> Checked<Layout> {
-    let RawLayout { preset, query, missing_queue, max_run, stuck_after, worker_pod, parameters } = raw;
+    let RawLayout { preset, query, missing_queue, max_run, stuck_after, worker_pod, history, parameters } =
+        raw;
     let read = match (preset, query) {
         (Some(preset), None) => {
             let preset = find_preset(&format!("{at}.preset"), &preset, kind)?;
@@ -262,7 +264,7 @@ fn layout(at: &str, name: String, kind: Store, raw: RawLayout) -> Checked<Layout
             if let Some(key) = parameters.keys().next() {
                 return wrong(
                     format!("{at}.{key}"),
-                    "no such key of a query layout; there are query, missing_queue, max_run, stuck_after, worker_pod",
+                    "no such key of a query layout; there are query, missing_queue, max_run, stuck_after, worker_pod, history",
                 );
             }
             LayoutRead::Query(sql)
@@ -284,6 +286,7 @@ fn layout(at: &str, name: String, kind: Store, raw: RawLayout) -> Checked<Layout
         max_run: optional_seconds(&format!("{at}.max_run"), max_run)?.unwrap_or(DEFAULT_MAX_RUN),
         stuck_after: optional_seconds(&format!("{at}.stuck_after"), stuck_after)?,
         worker_pod,
+        history: history.map(|raw| state::history(&format!("{at}.history"), kind, raw)).transpose()?,
     })
 }
 

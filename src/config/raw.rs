@@ -135,8 +135,18 @@ pub(super) struct RawLayout {
     pub(super) max_run: Option<Text>,
     pub(super) stuck_after: Option<Text>,
     pub(super) worker_pod: Option<String>,
+    pub(super) history: Option<RawHistory>,
     #[serde(flatten)]
     pub(super) parameters: BTreeMap<String, Texts>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawHistory {
+    pub(super) query: String,
+    pub(super) span: Option<Text>,
+    pub(super) rows: Option<u32>,
+    pub(super) timeout: Option<Text>,
 }
 
 #[derive(Debug, Deserialize)]

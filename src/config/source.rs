@@ -184,6 +184,21 @@ pub struct Layout {
     pub stuck_after: Option<f64>,
     /// Finds the pod's name in a worker's name: group 1, or the whole match.
     pub worker_pod: Option<Regex>,
+    /// What its table remembers; nothing is asked of it where absent.
+    pub history: Option<History>,
+}
+
+/// What a table remembers of a layout's jobs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct History {
+    /// One SQL statement that returns a row a job.
+    pub query: String,
+    /// Seconds that are looked back.
+    pub span: f64,
+    /// Rows at most, the latest.
+    pub rows: u32,
+    /// Seconds that the server may take.
+    pub timeout: f64,
 }
 
 /// What a layout reads.
@@ -289,6 +304,7 @@ impl PartialEq for Layout {
             && self.missing_queue == other.missing_queue
             && self.max_run.to_bits() == other.max_run.to_bits()
             && self.stuck_after == other.stuck_after
+            && self.history == other.history
             && pattern(self) == pattern(other)
     }
 }

@@ -13,8 +13,10 @@ use crate::{
     clock::Clock,
     config::Config,
     engine::{Engine, Interests},
+    forecast::Forecast,
     refs::RefEntry,
     sampler::Reading,
+    series::KnownQueue,
     workloads::{News, Sight},
 };
 
@@ -33,6 +35,8 @@ pub enum Event {
     Reading(Reading),
     /// What changed in Kubernetes, and how much of it can be seen.
     Workloads(News, Sight),
+    /// What a queue's past has taught.
+    Learned(Arc<KnownQueue>, Box<Forecast>),
     /// A new configuration; once it holds, the sender is told what the samplers have to read.
     Reload(Arc<Config>, Sender<Interests>),
     /// Somebody wants to know what was learned.
@@ -96,6 +100,7 @@ pub fn run(
                     next_tick = clock.now();
                 }
             }
+            Ok(Event::Learned(known, past)) => engine.take_over(&known, *past),
             Ok(Event::Reload(config, done)) => {
                 engine.reload(config, clock.now());
                 next_tick = clock.now();

@@ -122,6 +122,21 @@ impl Arrivals {
         }
     }
 
+    /// Takes over what `live` has seen from `since` on, and looks ahead as it does.
+    pub(super) fn go_on_with(&mut self, live: &Self, since: f64) {
+        let Some(now) = live.seen_until.filter(|now| *now >= since) else { return };
+        self.set_horizons(live.lengths());
+        let before = self.seen_until.unwrap_or(since).min(since);
+        self.rates.fade(since - before);
+        self.rates.advance(now - since, 0.0);
+        self.rates.add(&live.rates);
+        self.age = if live.age < now - since { live.age } else { self.age + (now - before) };
+        self.total += live.total;
+        self.basis = live.basis;
+        self.seen_until = Some(now);
+        self.restart(now);
+    }
+
     /// The arrivals expected within `horizon` seconds (more than 0) of the last observation, as a distribution,
     /// where `due` may come besides.
     pub fn ahead(&self, horizon: f64, due: DueBurst) -> Predictive {

@@ -18,6 +18,9 @@ const DAILY: usize = 12;
 /// Recurrences after which the gate's own record counts half.
 const HALF_LIFE: f64 = 40.0;
 
+/// Seconds that local time is ahead of UTC at most, or behind it: a day and two hours, as jiff has it.
+const LARGEST_OFFSET: i32 = 26 * 3_600;
+
 /// Share of a candidate's jobs that a burst must bring to be its like.
 const SAME: f64 = 1.0 / 3.0;
 
@@ -32,9 +35,6 @@ const LEAST: f64 = 0.3;
 
 /// A chance that explains a burst well enough to look for no other reason.
 const EXPLAINED: f64 = 0.5;
-
-/// Seconds that local time is ahead of UTC at most, or behind it: a day and two hours, as jiff has it.
-const LARGEST_OFFSET: i32 = 26 * 3_600;
 
 /// A recurring burst that is believed in.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -31,6 +31,8 @@ pub struct Counts {
 pub struct Learner {
     forecast: Forecast,
     last: Option<(f64, Counts)>,
+    /// When its own first sample was read.
+    since: Option<f64>,
     /// Whether samples failed since the last one.
     missed: bool,
     /// When the law of the service time is looked at next; the first time so long after the first sample, seconds.
@@ -55,7 +57,23 @@ impl Learner {
 
     /// A queue of which so much was learned before. The time since then was not seen.
     pub fn resume(forecast: Forecast) -> Self {
-        Self { forecast, last: None, missed: false, refresh_at: None, refresh_first: 0.0, run_time: None }
+        Self {
+            forecast,
+            last: None,
+            since: None,
+            missed: false,
+            refresh_at: None,
+            refresh_first: 0.0,
+            run_time: None,
+        }
+    }
+
+    /// Has learned `past` before what it has seen itself.
+    pub fn take_over(&mut self, mut past: Forecast) {
+        if let Some(since) = self.since {
+            past.go_on_with(&self.forecast, since);
+        }
+        self.forecast = past;
     }
 
     /// Makes laws of the service time at other seconds than its neighbours: many queues are seen first in one tick,
@@ -112,6 +130,7 @@ impl Learner {
     /// known, and is no time without arrivals.
     pub fn learn(&mut self, t: f64, counts: Counts, offset: i32) {
         let missed = std::mem::take(&mut self.missed);
+        self.since.get_or_insert(t);
         let Some((before_at, before)) = self.last.replace((t, counts)) else {
             self.forecast.observe(t, Seen::Gap, offset);
             return;

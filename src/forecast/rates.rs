@@ -47,6 +47,13 @@ impl Rates {
         }
     }
 
+    /// The rates of all that these and `more` have seen, both as of now.
+    pub(super) fn add(&mut self, more: &Self) {
+        for (rate, more) in self.0.iter_mut().zip(more.0) {
+            *rate += more;
+        }
+    }
+
     /// Goes on by `dt` seconds of which nothing is known: short memories fade into the longest one, which stays.
     pub fn fade(&mut self, dt: f64) {
         let usual = self.0[SCALES.len() - 1];

@@ -18,6 +18,10 @@ pub(super) const LONGEST: f64 = 864_000.0;
 /// Ended jobs after which what was seen before counts half.
 const HALF_LIFE: f64 = 500.0;
 
+/// A source that has told no run time of so many ended jobs tells none any more: what run times were told before (of
+/// the past, by `foresail learn`) is forgotten as newer jobs end.
+const TELLS: f32 = 50.0;
+
 /// Share of the jobs known by which more must be known before the law is made anew.
 const NEWS: f64 = 0.1;
 
@@ -49,6 +53,8 @@ pub struct Service {
     completions: f32,
     /// The sum of `ended`.
     known: f32,
+    /// Jobs that ended since one of them last told its run time.
+    untold: f32,
     /// Not kept over restarts: [`Service::renew`] makes it again.
     #[serde(skip)]
     law: Law,
@@ -77,6 +83,7 @@ impl Default for Service {
             busy: 0.0,
             completions: 0.0,
             known: 0.0,
+            untold: 0.0,
             law: Law::default(),
             news: 0.0,
         }
@@ -91,7 +98,8 @@ impl Service {
 
     /// What the law rests on.
     pub fn basis(&self) -> ServiceBasis {
-        if self.known >= 1.0 {
+        let told = self.untold <= TELLS || self.completions < 1.0;
+        if self.known >= 1.0 && told {
             ServiceBasis::RunTimes
         } else if self.completions >= 1.0 {
             ServiceBasis::BusyTime
@@ -117,6 +125,7 @@ impl Service {
         }
         self.ended[buckets().of(seconds)] += 1.0;
         self.known = self.known * kept + 1.0;
+        self.untold = 0.0;
         self.news += 1.0;
     }
 
@@ -155,6 +164,10 @@ impl Service {
         let kept = (-completions / HALF_LIFE).exp2();
         #[expect(clippy::cast_possible_truncation, reason = "kept in single precision")]
         {
+            if self.untold > TELLS {
+                self.ended.iter_mut().chain([&mut self.known]).for_each(|count| *count *= kept as f32);
+            }
+            self.untold = (f64::from(self.untold) + completions).min(1e30) as f32;
             self.busy = (f64::from(self.busy) * kept + seconds).min(1e30) as f32;
             self.completions = (f64::from(self.completions) * kept + completions).min(1e30) as f32;
             self.news += (completions + seconds / self.law.mean()) as f32;
@@ -173,10 +186,30 @@ impl Service {
         self.law = Law::from_hazards(&self.hazards(&self.scaled(prior), PRIOR_JOBS));
     }
 
+    /// Takes over what `live` has seen since, as if its jobs had ended here.
+    pub(super) fn go_on_with(&mut self, live: &Self) {
+        #[expect(clippy::cast_possible_truncation, reason = "a factor up to 1")]
+        let kept = |count: f32| (-f64::from(count) / HALF_LIFE).exp2() as f32;
+        let (known, completions) = (kept(live.known), kept(live.completions));
+        for (mine, its) in self.ended.iter_mut().zip(live.ended) {
+            *mine = *mine * known + its;
+        }
+        self.running = live.running;
+        self.untold = live.untold;
+        self.known = self.known * known + live.known;
+        self.busy = self.busy * completions + live.busy;
+        self.completions = self.completions * completions + live.completions;
+        self.renew(&Prior::default());
+    }
+
     /// Whether all of it could have been learned.
     pub(super) fn is_sound(&self) -> bool {
-        let counts =
-            self.ended.iter().chain(&self.running).chain([&self.busy, &self.completions, &self.known]);
+        let counts = self.ended.iter().chain(&self.running).chain([
+            &self.busy,
+            &self.completions,
+            &self.known,
+            &self.untold,
+        ]);
         counts.into_iter().all(|count| *count >= 0.0 && count.is_finite())
     }
 

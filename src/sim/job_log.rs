@@ -30,7 +30,7 @@ pub use self::{
     error::JobLogError,
     release::Releases,
     summary::Summary,
-    text::{duration, time},
+    text::{duration, shown_date, shown_duration, time},
     transform::{Bound, ThinBy, Transform, TransformError, Unit, Window},
     workflow::{Placement, Workflows},
 };

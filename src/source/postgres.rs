@@ -10,6 +10,7 @@
 
 mod connect;
 mod failure;
+mod history;
 mod inspect;
 mod layout;
 mod quote;
@@ -33,6 +34,7 @@ use tokio::{
 
 use self::{connect::Credentials, failure::Failure, row::Readings, session::Session, statement::Statement};
 pub use self::{
+    history::{Question, history},
     layout::LayoutError,
     recipe::{Kind, Recipe},
 };

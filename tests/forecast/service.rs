@@ -103,3 +103,24 @@ fn lead_times_leave_the_prior_for_what_is_seen() {
     assert!(near(lead.of(Start::Cold).mean(), 300.0, 0.3));
     assert!(near(lead.of(Start::Warm).quantile(0.5), warm, 1e-9), "cold starts say nothing of warm ones");
 }
+
+#[test]
+fn run_times_of_the_past_fade_where_the_source_tells_none() {
+    let mut service = Service::default();
+    (0..500).for_each(|_| service.ended(60.0));
+    let mean = |service: &mut Service| {
+        service.renew(&Prior::default());
+        service.law().mean()
+    };
+    let learned = mean(&mut service);
+    assert!((55.0..75.0).contains(&learned), "{learned}");
+    for _ in 0..40 {
+        service.busy(600.0, 1);
+    }
+    assert_eq!(mean(&mut service), learned, "a few say nothing yet");
+    for _ in 0..8_000 {
+        service.busy(600.0, 1);
+    }
+    let now = mean(&mut service);
+    assert!((550.0..650.0).contains(&now), "{now}");
+}

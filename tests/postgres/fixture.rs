@@ -111,6 +111,7 @@ fn layout(read: LayoutRead) -> Layout {
         max_run: 300.0,
         stuck_after: None,
         worker_pod: None,
+        history: None,
     }
 }
 

@@ -12,3 +12,5 @@ pub mod certificates;
 pub mod redis;
 
 pub mod postgres;
+
+pub mod prometheus;

@@ -3,9 +3,9 @@
 use std::{fs, path::PathBuf};
 
 use anyhow::Context as _;
-use foresail::sim::load::Load;
+use foresail::{history::Past, sim::load::Load};
 
-use super::{Imported, Output};
+use super::Output;
 use crate::logs;
 
 #[derive(Debug, clap::Args)]
@@ -27,13 +27,13 @@ pub(crate) struct LoadArgs {
     pub(super) output: Output,
 }
 
-pub(super) fn read(args: &FileArgs) -> anyhow::Result<Imported> {
-    Ok(Imported { log: logs::read(&args.log)?, losses: Vec::new() })
+pub(super) fn read(args: &FileArgs) -> anyhow::Result<Past> {
+    Ok(Past { log: logs::read(&args.log)?, losses: Vec::new() })
 }
 
-pub(super) fn draw(args: &LoadArgs) -> anyhow::Result<Imported> {
+pub(super) fn draw(args: &LoadArgs) -> anyhow::Result<Past> {
     let path = args.load.display();
     let text = fs::read_to_string(&args.load).with_context(|| format!("cannot read {path}"))?;
     let load: Load = serde_saphyr::from_str(&text).with_context(|| path.to_string())?;
-    Ok(Imported { log: load.jobs(args.seed), losses: Vec::new() })
+    Ok(Past { log: load.jobs(args.seed), losses: Vec::new() })
 }

@@ -4,14 +4,19 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
 use clap::ArgGroup;
-use foresail::sim::job_log::JobLog;
-use futures_util::TryStreamExt as _;
-use sqlx::{
-    AssertSqlSafe, ConnectOptions as _, Connection as _,
-    postgres::{PgConnectOptions, PgConnection},
+use foresail::{
+    config::{
+        secret::Secret,
+        source::{PgTlsMode, PostgresConfig, PostgresTarget, TlsConfig},
+    },
+    history::Past,
+    source::postgres::{self, Question},
 };
 
-use super::{Imported, Output, exposed, secret};
+use super::Output;
+
+/// Seconds for connecting.
+const CONNECT: f64 = 30.0;
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -36,10 +41,7 @@ pub(crate) struct Args {
     pub(super) output: Output,
 }
 
-/// Before the query: dates as ISO 8601 in UTC, and nothing is written.
-const BEGIN: &str = "BEGIN READ ONLY; SET LOCAL datestyle = 'ISO, YMD'; SET LOCAL TIME ZONE 'UTC'";
-
-pub(super) fn read(args: &Args) -> anyhow::Result<Imported> {
+pub(super) fn read(args: &Args) -> anyhow::Result<Past> {
     let query = match (&args.query, &args.query_file) {
         (Some(query), _) => query.clone(),
         (None, Some(path)) => {
@@ -47,10 +49,20 @@ pub(super) fn read(args: &Args) -> anyhow::Result<Imported> {
         }
         (None, None) => bail!("a query is needed: --query or --query-file"),
     };
+    let url = match (&args.url_file, &args.url_env) {
+        (Some(file), _) => Secret::File(file.clone()),
+        (None, Some(variable)) => Secret::Env(variable.clone()),
+        (None, None) => bail!("a URL is needed: --url-file or --url-env"),
+    };
+    let config = PostgresConfig {
+        target: PostgresTarget::Url(url),
+        tls_mode: PgTlsMode::FromUrl,
+        tls: TlsConfig::default(),
+        replica: true,
+        timeout: CONNECT,
+    };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let csv = runtime.block_on(result(&options(args)?, &query))?;
-    let log = JobLog::read("result.csv", csv.as_slice())
-        .context("the result of the query (line 1 names the columns, each line after it is a row)")?;
+    let log = runtime.block_on(postgres::history(&config, &Question::of_all(&query)))?;
     let mut losses = Vec::new();
     let unended = log.jobs().iter().filter(|job| job.run <= 0.0).count();
     if unended > 0 {
@@ -58,40 +70,5 @@ pub(super) fn read(args: &Args) -> anyhow::Result<Imported> {
             "{unended} jobs have no run time (not ended, or ended at once); `--cut with-run` leaves them out"
         ));
     }
-    Ok(Imported { log, losses })
-}
-
-/// As the server connects: nothing that `PgBouncer` would reject, no statement in a log.
-fn options(args: &Args) -> anyhow::Result<PgConnectOptions> {
-    let Some(url) = secret(args.url_file.as_ref(), args.url_env.as_ref())? else {
-        bail!("a URL is needed: --url-file or --url-env");
-    };
-    // The cause is left out, since it may repeat a part of the URL.
-    let options: Result<PgConnectOptions, _> = exposed(&url).parse();
-    let Ok(options) = options else {
-        bail!(
-            "the URL is wrong: write postgres://user:password@host:port/database, with %-codes for special characters"
-        );
-    };
-    Ok(options
-        .extra_float_digits(None)
-        .application_name("foresail-bench")
-        .statement_cache_capacity(0)
-        .disable_statement_logging())
-}
-
-/// The rows as CSV, as Postgres itself writes it.
-async fn result(options: &PgConnectOptions, query: &str) -> anyhow::Result<Vec<u8>> {
-    let mut connection: PgConnection = options.connect().await.context("cannot connect to Postgres")?;
-    sqlx::raw_sql(AssertSqlSafe(BEGIN)).execute(&mut connection).await?;
-    let query = query.trim().trim_end_matches(';');
-    let copy = format!("COPY (\n{query}\n) TO STDOUT WITH (FORMAT csv, HEADER)");
-    let mut rows = connection.copy_out_raw(&copy).await.context("Postgres refuses the query")?;
-    let mut csv = Vec::new();
-    while let Some(row) = rows.try_next().await.context("the query failed")? {
-        csv.extend_from_slice(&row);
-    }
-    drop(rows);
-    connection.close().await?;
-    Ok(csv)
+    Ok(Past { log, losses })
 }

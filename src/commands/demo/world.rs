@@ -158,6 +158,7 @@ pub(super) fn config(options: &Options) -> Config {
         max_run: 300.0,
         stuck_after: None,
         worker_pod: None,
+        history: None,
     };
     let source = SourceConfig {
         name: SOURCE.to_owned(),

@@ -5,9 +5,10 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 
 use crate::{
-    config::{StateConfig, StatePlace},
+    commands::state_store,
+    config::StateConfig,
     engine::{Engine, Keep},
-    state::{Store, file::FileStore, keeper::Keeper},
+    state::keeper::Keeper,
 };
 
 /// How long the last copy of what was learned may take to be written.
@@ -18,7 +19,7 @@ const LAST_WRITE: Duration = Duration::from_secs(3);
 pub(super) fn open(engine: Engine, config: Option<&StateConfig>) -> Result<(Engine, Option<Keeper>)> {
     let Some(config) = config else { return Ok((engine, None)) };
     let (keeper, shelf, outlet) =
-        Keeper::start(store(config)).context("cannot start the thread that keeps the state")?;
+        Keeper::start(state_store::open(config)).context("cannot start the thread that keeps the state")?;
     let keep = Keep::new(shelf, outlet, config.every, config.forget_after);
     Ok((engine.keeping(keep), Some(keeper)))
 }
@@ -27,11 +28,5 @@ pub(super) fn open(engine: Engine, config: Option<&StateConfig>) -> Result<(Engi
 pub(super) fn finish(keeper: Option<Keeper>) {
     if keeper.is_some_and(|keeper| !keeper.finish(LAST_WRITE)) {
         tracing::warn!("what was learned last could not be kept in time");
-    }
-}
-
-fn store(config: &StateConfig) -> Box<dyn Store> {
-    match &config.place {
-        StatePlace::File(path) => Box::new(FileStore::new(path.clone())),
     }
 }

@@ -33,7 +33,7 @@ pub(super) fn date(text: &str) -> Option<f64> {
 }
 
 /// A time as the date that [`date`] reads: `2017-10-09`, or `2017-10-09T01:34:10Z` where it is not midnight.
-pub(super) fn shown_date(time: f64) -> String {
+pub fn shown_date(time: f64) -> String {
     let since = SignedDuration::try_from_secs_f64(time).unwrap_or_default();
     let timestamp = Timestamp::from_duration(since).unwrap_or_default();
     let text = timestamp.to_string();
@@ -48,7 +48,7 @@ pub fn duration(text: &str) -> Option<f64> {
 }
 
 /// A duration in its two largest units: `14m 7s`, `13h 17m`, `0.3s`.
-pub(super) fn shown_duration(seconds: f64) -> String {
+pub fn shown_duration(seconds: f64) -> String {
     const UNITS: [(f64, &str); 4] = [(86_400.0, "d"), (3600.0, "h"), (60.0, "m"), (1.0, "s")];
     if seconds < 9.95 {
         let tenths = (seconds * 10.0).round() / 10.0;

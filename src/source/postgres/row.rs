@@ -245,6 +245,7 @@ mod tests {
             missing_queue: MissingQueue::Empty,
             max_run: 300.0,
             stuck_after: None,
+            history: None,
             worker_pod: Some(regex::Regex::new("^(.*)@").expect("it is a regex")),
         };
         let columns: Vec<String> = row.keys().cloned().collect();

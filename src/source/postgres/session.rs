@@ -193,6 +193,6 @@ pub(super) fn text(row: &PgRow, column: usize) -> Option<String> {
 /// The one place that calls SQL safe which is not part of this program's text. It is: the templates of
 /// bundled presets; names and values of the operator's configuration and queue names of refs, each quoted by
 /// `quote`; and SQL that the operator wrote into the configuration, which nobody else can write.
-fn trusted(sql: String) -> AssertSqlSafe<String> {
+pub(super) fn trusted(sql: String) -> AssertSqlSafe<String> {
     AssertSqlSafe(sql)
 }

@@ -112,6 +112,7 @@ fn plans() -> Vec<Plan> {
             max_run: 300.0,
             stuck_after,
             worker_pod: None,
+            history: None,
         };
         Plan::new(layout).unwrap()
     };

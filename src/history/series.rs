@@ -1,6 +1,6 @@
 //! Jobs out of series: an arrivals counter, or the depth of a queue. Values in, values out.
 
-use foresail::sim::job_log::Job;
+use crate::sim::job_log::Job;
 
 /// One value of a series.
 #[derive(Debug, Clone, Copy, PartialEq)]
