@@ -1,7 +1,10 @@
 //! Workers beyond those that the work of now can use: idle ones that are kept, and such as are started ahead of work.
 
-use super::Objective;
-use crate::forecast::Forecast;
+use super::{Objective, Policy};
+use crate::forecast::{
+    Forecast,
+    lead::{LeadTimes, Start},
+};
 
 /// Outcomes of forecasts that must be known before anything is spent on them.
 const ENOUGH: f64 = 30.0;
@@ -39,14 +42,9 @@ impl Spare {
             Objective::Cost { worth } => (lead, [1.0 - 2.0 / (worth + 1.0), 1.0 - 1.0 / (worth + 1.0)]),
             Objective::Wait { wait, quantile } => (lead - wait, [quantile, 1.0 - (1.0 - quantile) / 2.0]),
         };
-        let skill = forecast.arrivals().nearest(lead).skill();
-        let believed = if skill.outcomes() < ENOUGH {
-            0.0
-        } else {
-            ((skill.against_nothing() - SKILL.0) / SKILL.1).clamp(0.0, 1.0)
-        };
+        let (believed, skill) = belief(forecast, lead);
         if believed <= 0.0 || horizon <= 0.0 {
-            return Self { skill: skill.against_nothing(), ..Self::default() };
+            return Self { skill, ..Self::default() };
         }
         let law = forecast.at(horizon);
         let [start, keep] = law.quantiles(levels.map(|level| level.max(0.0)));
@@ -54,14 +52,31 @@ impl Spare {
             start: workers(start, slots, believed),
             keep: workers(keep, slots, believed),
             expected: law.mean(),
-            skill: skill.against_nothing(),
+            skill,
         }
+    }
+
+    /// Room for pods that are expected within the time that a worker takes on a node that is yet to come: for as many
+    /// as are worth keeping, since room costs no more than an idle worker does. 0 where nothing was learned.
+    pub(super) fn pods(forecast: &Forecast, policy: &Policy, lead: &LeadTimes) -> u32 {
+        if belief(forecast, lead.mean()).0 <= 0.0 {
+            return 0;
+        }
+        Self::of(forecast, policy.objective, lead.of(Start::Cold).mean(), policy.slots).keep
     }
 
     /// Spare workers wanted where there are so many.
     pub(super) fn wanted(&self, there: u32) -> u32 {
         there.clamp(self.start, self.keep.max(self.start))
     }
+}
+
+/// How far forecasts over so many seconds are believed, from 0 to 1, and their skill against "nothing arrives".
+fn belief(forecast: &Forecast, lead: f64) -> (f64, f64) {
+    let skill = forecast.arrivals().nearest(lead).skill();
+    let gained = skill.against_nothing();
+    let believed = if skill.outcomes() < ENOUGH { 0.0 } else { (gained - SKILL.0) / SKILL.1 };
+    (believed.clamp(0.0, 1.0), gained)
 }
 
 /// Workers for so many jobs, as far as the forecast is believed.
