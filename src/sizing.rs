@@ -32,6 +32,7 @@ pub use proposal::Proposal;
 pub use spending::{MaxSpend, Spending};
 pub use why::{Ahead, Why};
 
+use self::spare::NodeRoom;
 use crate::forecast::{lead::LeadTimes, outlook::Outlook};
 use crate::series::{Depth, NoFall, QueueView, Unseen};
 
@@ -68,6 +69,7 @@ pub struct RefState {
     /// What its workers have cost, where the policy bounds that.
     spending: Option<Box<Spending>>,
     hold: KeepAlive,
+    node_room: NodeRoom,
     /// The busy floor when it was last seen: it stands while the queue cannot be seen.
     floor: u32,
 }
@@ -79,7 +81,8 @@ pub struct Decision {
     pub target: u32,
     /// The same policy on the same state with no arrivals forecast, hold included.
     pub reactive: u32,
-    /// Spare pods wanted beyond the target.
+    /// Spare pods wanted beyond the target: room for those that a forecast expects within the lead time of a worker
+    /// whose node is yet to come.
     pub hint: u32,
     /// How the target came about.
     pub why: Why,
@@ -159,7 +162,11 @@ pub fn propose(
     match policy.mode {
         Mode::Workers => workers::propose(now, queue, forecast, workload, policy, pin, state),
         Mode::Jobs(strategy) => {
-            let decision = jobs(queue, strategy, policy, pin)?;
+            let mut decision = jobs(queue, strategy, policy, pin)?;
+            if pin.is_none() && policy.budget > 0.0 {
+                let pods = state.node_room.pods(now, forecast, policy, &state.lead);
+                hint_for_jobs(&mut decision, pods, workload, policy.slots);
+            }
             Ok(Proposal { decision, workers: None })
         }
     }
@@ -196,6 +203,14 @@ fn jobs(
         ..Why::default()
     };
     Ok(Decision { target, reactive: target, hint: 0, why })
+}
+
+/// Room for the Jobs that are expected beyond those that the queue asks for, up to the most that there may be.
+fn hint_for_jobs(decision: &mut Decision, pods: u32, workload: Workload, slots: u32) {
+    let at_work = decision.why.depth.map_or(0, |depth| demand(&depth, slots));
+    let asked_for = at_work.max(decision.target).max(workload.replicas.unwrap_or(0));
+    decision.hint = pods.min(workload.max.unwrap_or(u32::MAX).saturating_sub(asked_for));
+    decision.why.hint = decision.hint;
 }
 
 /// Workers that the work of now can use: waiting and running jobs by slots, and one worker for all

@@ -38,11 +38,15 @@ pub(crate) struct Args {
     /// Seconds for each number of queues.
     #[arg(long, default_value_t = 5.0)]
     seconds: f64,
+    /// All refs share a cap of so many workers.
+    #[arg(long)]
+    group: Option<u32>,
 }
 
 /// Ticks for each number of queues.
 pub(crate) fn run(args: &Args) -> anyhow::Result<impl Display + use<>> {
-    let costs = args.queues.iter().map(|&queues| measure(queues, Duration::from_secs_f64(args.seconds)));
+    let during = Duration::from_secs_f64(args.seconds);
+    let costs = args.queues.iter().map(|&queues| measure(queues, args.group, during));
     Ok(Report(costs.collect::<Result<_, _>>()?))
 }
 
@@ -62,8 +66,8 @@ struct Part {
     allocated: usize,
 }
 
-fn measure(queues: usize, during: Duration) -> anyhow::Result<Cost> {
-    let mut bench = Bench::new(queues)?;
+fn measure(queues: usize, group: Option<u32>, during: Duration) -> anyhow::Result<Cost> {
+    let mut bench = Bench::new(queues, group)?;
     for _ in 0..WARM_UP {
         bench.tick()?;
     }
@@ -90,7 +94,7 @@ pub(crate) struct Held {
 
 /// Builds the rooms and ticks until both tables are full.
 pub(crate) fn held(queues: usize) -> anyhow::Result<Held> {
-    let mut bench = Bench::new(queues)?;
+    let mut bench = Bench::new(queues, None)?;
     let before = ALLOCATOR.allocated();
     for _ in 0..WARM_UP {
         bench.tick()?;
@@ -111,8 +115,8 @@ struct Bench {
 }
 
 impl Bench {
-    fn new(queues: usize) -> anyhow::Result<Self> {
-        let config = Arc::new(world::config()?);
+    fn new(queues: usize, group: Option<u32>) -> anyhow::Result<Self> {
+        let config = Arc::new(group.map_or_else(world::config, world::config_with_group)?);
         let added = Arc::new(Mutex::new(Vec::new()));
         let refs = Arc::new(Refs::new({
             let added = added.clone();

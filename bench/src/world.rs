@@ -26,9 +26,18 @@ const NAMESPACES: usize = 50;
 
 /// A configuration with one source. Its address is never called: [`Embedded`] stands in for the store.
 pub(crate) fn config() -> anyhow::Result<Config> {
+    config_with("")
+}
+
+/// The same, in which all refs share a cap of so many workers.
+pub(crate) fn config_with_group(max: u32) -> anyhow::Result<Config> {
+    config_with(&format!("groups: {{ all: {{ max: {max} }} }}\npolicies: {{ default: {{ group: all }} }}\n"))
+}
+
+fn config_with(sections: &str) -> anyhow::Result<Config> {
     let text = format!(
         "sources:\n  {SOURCE}:\n    redis: {{ host: localhost }}\n    namespaces: {{ \"*\": \"*\" }}\n    \
-         sample_every: 1s\n    layouts:\n      frames: {{ preset: redis-stream, group: workers }}\n"
+         sample_every: 1s\n    layouts:\n      frames: {{ preset: redis-stream, group: workers }}\n{sections}"
     );
     Config::from_yaml("bench.yaml", &text).context("the bench's own configuration")
 }

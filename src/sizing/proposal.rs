@@ -54,6 +54,7 @@ impl Decision {
     /// Leaves it so many workers and spare pods at most.
     fn lower(&mut self, share: u32) {
         self.hint = self.hint.min(share.saturating_sub(self.target));
+        self.why.hint = self.hint;
         if share >= self.target {
             return;
         }

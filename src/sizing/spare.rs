@@ -1,6 +1,7 @@
 //! Workers beyond those that the work of now can use: idle ones that are kept, and such as are started ahead of work.
 
-use super::Objective;
+use super::{Objective, Policy};
+use crate::forecast::lead::{LeadTimes, Start};
 use crate::forecast::outlook::{Coming, Outlook, Worth};
 
 /// Outcomes of forecasts that must be known before anything is spent on them.
@@ -40,8 +41,7 @@ impl Spare {
             Objective::Cost { worth } => (lead, [1.0 - 2.0 / (worth + 1.0), 1.0 - 1.0 / (worth + 1.0)]),
             Objective::Wait { wait, quantile } => (lead - wait, [quantile, 1.0 - (1.0 - quantile) / 2.0]),
         };
-        let Worth { skill, outcomes } = forecast.worth(lead);
-        let believed = if outcomes < ENOUGH { 0.0 } else { ((skill - SKILL.0) / SKILL.1).clamp(0.0, 1.0) };
+        let (believed, skill) = belief(forecast, lead);
         if believed <= 0.0 || horizon <= 0.0 {
             return Self { skill, ..Self::default() };
         }
@@ -60,6 +60,47 @@ impl Spare {
     pub(super) fn wanted(&self, there: u32) -> u32 {
         there.clamp(self.start, self.keep.max(self.start))
     }
+}
+
+/// Room for pods that are expected within the time that a worker takes on a node that is yet to come: for as many as
+/// are worth keeping, since room costs no more than an idle worker does. 0 where nothing was learned.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(super) struct NodeRoom {
+    pods: u32,
+    /// When it was found; `None` before the first time.
+    at: Option<f64>,
+}
+
+/// Seconds for which such room is believed: nodes take far longer to come, and it takes microseconds to find.
+const NODE_ROOM_LASTS: f64 = 5.0;
+
+impl NodeRoom {
+    /// The room that is wanted now.
+    pub(super) fn pods(
+        &mut self,
+        now: f64,
+        forecast: &dyn Outlook,
+        policy: &Policy,
+        lead: &LeadTimes,
+    ) -> u32 {
+        if !self.at.is_some_and(|at| (at..at + NODE_ROOM_LASTS).contains(&now)) {
+            self.at = Some(now);
+            self.pods = if belief(forecast, lead.mean()).0 > 0.0 {
+                let cold = lead.of(Start::Cold).mean();
+                Spare::of(forecast, policy.objective, cold, policy.slots, u32::MAX).keep
+            } else {
+                0
+            };
+        }
+        self.pods
+    }
+}
+
+/// How far forecasts over so many seconds are believed, from 0 to 1, and their skill against "nothing arrives".
+fn belief(forecast: &dyn Outlook, seconds: f64) -> (f64, f64) {
+    let Worth { skill, outcomes } = forecast.worth(seconds);
+    let believed = if outcomes < ENOUGH { 0.0 } else { (skill - SKILL.0) / SKILL.1 };
+    (believed.clamp(0.0, 1.0), skill)
 }
 
 /// Workers for so many jobs, as far as the forecast is believed.

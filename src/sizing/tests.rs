@@ -4,9 +4,10 @@ use proptest::prelude::{any, prop, prop_assert, prop_assert_eq, prop_oneof, prop
 
 use super::workers::busy_floor;
 use super::*;
-use crate::forecast::service::Prior;
 use crate::forecast::{Forecast, arrivals::Seen, horizons::Horizons};
 use crate::series::{Holder, QueueIndex, QueueRules, Sample, Series};
+
+mod spending;
 
 const RULES: QueueRules = QueueRules { max_run: 300.0, stale_after: 120.0 };
 
@@ -293,6 +294,40 @@ fn a_queue_that_always_brings_more_has_workers_ahead_of_it_as_far_as_the_budget_
 }
 
 #[test]
+fn spare_pods_are_wanted_for_what_a_forecast_expects_and_no_budget_is_spent_on_them() {
+    let mut bench = Bench::new(no_keep_alive());
+    assert_eq!(bench.sees(1, Some(9)).unwrap().hint, 0, "nothing was learned");
+    bench.forecast = taught(&[1], 24, bench.now);
+    let ahead = bench.decide(None).unwrap();
+    assert_eq!(ahead.target, 10, "the budget has nothing yet");
+    assert!(
+        (5..20).contains(&ahead.hint),
+        "a job each ten seconds, a cold start takes eighty: {}",
+        ahead.hint
+    );
+    assert!(ahead.why.to_string().contains(&format!(" hint={}", ahead.hint)), "{}", ahead.why);
+    bench.workload = Workload { max: Some(12), ..Workload::default() };
+    assert_eq!(bench.decide(None).unwrap().hint, 2, "the object takes no more");
+    assert_eq!(bench.decide(Some(Pin::Reactive)).unwrap().hint, 0);
+    bench.policy.budget = 0.0;
+    assert_eq!(bench.decide(None).unwrap().hint, 0);
+}
+
+#[test]
+fn for_jobs_a_forecast_goes_into_spare_pods_and_nowhere_else() {
+    for strategy in [Strategy::Default, Strategy::Accurate, Strategy::Eager] {
+        let mut bench = Bench::new(Policy { mode: Mode::Jobs(strategy), ..Policy::default() });
+        let without = bench.sees(4, Some(3)).unwrap();
+        bench.forecast = taught(&[1], 24, bench.now);
+        let with = bench.decide(None).unwrap();
+        assert_eq!((with.target, without.hint), (without.target, 0));
+        assert!((5..20).contains(&with.hint), "{}", with.why);
+        bench.workload = Workload { replicas: Some(9), max: Some(11), ..Workload::default() };
+        assert_eq!(bench.decide(None).unwrap().hint, 2, "nine Jobs have not ended, and eleven are the most");
+    }
+}
+
+#[test]
 fn jobs_on_terminating_workers_keep_a_target_from_falling_further() {
     let mut bench = Bench::new(no_keep_alive());
     bench.sees(10, Some(0)).unwrap();
@@ -312,88 +347,16 @@ fn jobs_on_terminating_workers_keep_a_target_from_falling_further() {
     assert_eq!(see(&mut bench, 5, 5), 4, "what is gone does not come back for them");
 }
 
-#[test]
-fn spending_is_bounded_from_the_first_decision_and_why_says_so() {
-    let max_spend = Some(MaxSpend { amount: 240.0, period: 86_400.0 });
-    let mut bench = Bench::new(Policy { price: 2.0, max_spend, ..no_keep_alive() });
-    let decision = bench.sees(50, Some(0)).unwrap();
-    assert_eq!(
-        (decision.target, decision.reactive, decision.why.max_spend),
-        (4, 4, Some(4)),
-        "ten an hour, less 3 %"
-    );
-    assert!(decision.why.to_string().contains(" max_spend=4"), "{}", decision.why);
-    bench.policy.max_spend = None;
-    assert_eq!(target(bench.decide(None)), 50);
-
-    let mut bench = Bench::new(bench.policy);
-    bench.policy.max_spend = max_spend;
-    bench.workload = Workload { replicas: Some(100), ..Workload::default() };
-    let decision = bench.sees(0, Some(90)).unwrap();
-    assert_eq!((decision.target, decision.why.floor), (90, Some(90)), "busy workers stand above it");
-}
-
-/// Five hundred jobs that took so many seconds each.
-fn teach_run_time(forecast: &mut Forecast, seconds: f64) {
-    let service = forecast.service_mut();
-    (0..500).for_each(|_| service.ended(seconds));
-    service.renew(&Prior::default());
-}
-
-#[test]
-fn spending_is_counted_by_the_pods_that_are_there() {
-    let max_spend = Some(MaxSpend { amount: 100.0, period: 36_000.0 });
-    let saved = |workload: Workload| {
-        let mut bench = Bench::new(Policy { max_spend, ..no_keep_alive() });
-        teach_run_time(&mut bench.forecast, 60.0);
-        bench.workload = workload;
-        assert_eq!(target(bench.sees(5, Some(0))), 4);
-        target(bench.after(3_600.0).sees(300, Some(0)))
-    };
-    let seen = |replicas, terminating| Workload {
-        replicas: Some(replicas),
-        terminating: Some(terminating),
-        ..Workload::default()
-    };
-    assert_eq!(saved(seen(4, 0)), saved(Workload::default()), "the target counts where no pod is seen");
-    assert!(saved(seen(0, 0)) > saved(seen(4, 0)), "pods that never came cost nothing");
-    assert!(saved(seen(4, 6)) < saved(seen(4, 0)), "pods on their way out cost what others do");
-}
-
 proptest! {
-    /// Whatever comes and however long jobs take: but for busy workers, no period costs more than `max_spend`.
-    #[test]
-    fn but_for_busy_workers_no_period_costs_more_than_max_spend(
-        steps in prop::collection::vec((1.0..60.0f64, 0u64..300, 0u64..40, 1u32..60), 1..40),
-        amount in 1.0..200.0f64, run in 1.0..10_000.0f64, min in 0u32..5,
-    ) {
-        let period = 3_600.0;
-        let max_spend = Some(MaxSpend { amount, period });
-        let mut bench = Bench::new(Policy { min, max_spend, ..Policy::default() });
-        teach_run_time(&mut bench.forecast, run);
-        let mut past: Vec<(f64, f64, f64)> = Vec::new();
-        for (step, waiting, in_flight, times) in steps {
-            for _ in 0..times {
-                let Ok(decision) = bench.sees(waiting, Some(in_flight)) else { continue };
-                let workers = if decision.why.floor.is_some() { 0.0 } else { f64::from(decision.target) };
-                past.push((bench.now, bench.now + step, workers / 3_600.0));
-                bench.after(step);
-            }
-            let since = bench.now - period;
-            let spent: f64 = past.iter().map(|(from, to, rate)| (to - from.max(since)).max(0.0) * rate).sum();
-            prop_assert!(spent <= amount * (1.0 + 1e-6), "{spent} of {amount}");
-        }
-    }
-
     /// However wrong a forecast is: no target below the reactive one, and no more spent than the budget.
     #[test]
     fn a_wrong_forecast_costs_no_more_than_the_budget_and_lowers_nothing(
         lies in prop::collection::vec(prop_oneof![proptest::strategy::Just(0_u64), 0_u64..200], 1..40),
         steps in prop::collection::vec((1.0..30.0f64, 0u64..30, 0u64..40), 1..150),
-        budget in 0.0..1.0f64, worth in 0.1..100.0f64,
+        budget in 0.0..1.0f64, worth in 0.1..100.0f64, max in 0u32..100,
     ) {
         let objective = Objective::Cost { worth };
-        let mut bench = Bench::new(Policy { objective, budget, ..no_keep_alive() });
+        let mut bench = Bench::new(Policy { objective, budget, max: Some(max), ..no_keep_alive() });
         bench.forecast = taught(&lies, 2, bench.now);
         let (mut work, mut spent) = (0.0, 0.0);
         let (mut busy, mut idle) = (0.0, 0.0);
@@ -404,6 +367,7 @@ proptest! {
             work += busy * step;
             spent += idle * step;
             prop_assert!(decision.target >= decision.reactive);
+            prop_assert!(decision.hint == 0 || decision.target + decision.hint <= max, "{}", decision.why);
             let Depth { waiting: _, in_flight, .. } = decision.why.depth.unwrap();
             let running = u32::try_from(in_flight.unwrap()).unwrap();
             let ahead = decision.target - decision.reactive;
@@ -439,6 +403,7 @@ proptest! {
                 prop_assert!(decision.target >= last.min(max.unwrap_or(u32::MAX)), "a failed sample lowered the target");
             }
             prop_assert_eq!(decision.active(), decision.target >= 1);
+            prop_assert_eq!(decision.hint, 0, "nothing was learned");
             last = Some(decision.target);
         }
     }

@@ -23,6 +23,8 @@ pub struct Why {
     pub infeasible: bool,
     /// What was added on the word of a forecast.
     pub ahead: Option<Ahead>,
+    /// Spare pods wanted beyond the target.
+    pub hint: u32,
     /// Seconds for which the keep-alive still holds the target above demand.
     pub hold: Option<f64>,
     /// Why the target did not fall.
@@ -89,6 +91,9 @@ impl fmt::Display for Why {
                 f,
                 " pred=+{workers} expect={expected:.1}/{seconds:.0}s skill={skill:.2} spend={spent:.0}%"
             )?;
+        }
+        if self.hint > 0 {
+            write!(f, " hint={}", self.hint)?;
         }
         if let Some(seconds) = self.hold {
             write!(f, " hold={seconds:.0}s")?;

@@ -113,6 +113,10 @@ impl Sizing<'_> {
         let limited = self.limit(wanted, paid);
 
         let target = limited.target;
+        let pods =
+            if self.speculates { state.node_room.pods(now, self.forecast, policy, &state.lead) } else { 0 };
+        let expected = if pods > 0 { needed.workers.saturating_add(pods) } else { 0 };
+        let hint = self.limit(expected, paid).objects_most.saturating_sub(target);
         let speculative = target.saturating_sub(reactive.target);
         let why = Why {
             target,
@@ -129,6 +133,7 @@ impl Sizing<'_> {
                 skill: spare.skill,
                 spent: state.budget.share_spent(),
             }),
+            hint,
             hold: (held > needed.workers).then(|| state.hold.left(now, policy.keep_alive)),
             no_fall: view
                 .no_fall
@@ -145,13 +150,13 @@ impl Sizing<'_> {
             never_seen: !view.ever_seen,
             shared: 0,
         };
-        let decision = Decision { target, reactive: reactive.target, hint: 0, why };
+        let decision = Decision { target, reactive: reactive.target, hint, why };
         let work = self.limit(needed.workers, paid).target;
         let claim = Claim {
             // Where nobody knows who is idle, all that there are may be busy.
             floor: self.floor.max(unfallen(0).min(target)),
             held: last,
-            wants: [work, reactive.target, target, target.saturating_add(decision.hint)],
+            wants: [work, reactive.target, target, target.saturating_add(hint)],
             there: self.workload.there(),
             bill,
         };

@@ -65,6 +65,7 @@ fn every_field_of_the_why_line_is_documented() {
         shared_work: Some((1.0, 1.0)),
         infeasible: true,
         ahead: Some(Ahead { workers: 1, expected: 1.0, seconds: 1.0, skill: 0.5, spent: 0.1 }),
+        hint: 1,
         hold: Some(1.0),
         no_fall: Some("failed-sample"),
         floor: Some(1),

@@ -54,7 +54,9 @@ fn ten_nights_of_history_foretell_the_next_one() {
 #[test]
 fn jobs_outside_of_the_span_and_unknown_run_times_teach_nothing() {
     let mut jobs = past(1);
-    jobs.iter_mut().for_each(|job| job.run = None);
+    for job in &mut jobs {
+        job.run = None;
+    }
     let span = (f64::from(DAY) + 10.0, f64::from(2 * DAY));
     let forecast = learned(&jobs, span.0, span.1);
     assert!(forecast.arrivals().rates().per_second().iter().all(|&rate| rate == 0.0));

@@ -155,8 +155,8 @@ async fn what_is_wrong_is_said_with_how_to_mend_it() {
 async fn a_log_and_a_prometheus_do_as_well() {
     let lab = Lab::start().await;
     let log = lab.path("log.csv");
-    let rows: String = (0..500).map(|n| format!("{},{},md\n", START + 600 * n, 20 + n % 20)).collect();
-    fs::write(&log, format!("submit,run,queue\n{rows}1704067200,9,other\n")).unwrap();
+    let rows: Vec<String> = (0..500).map(|n| format!("{},{},md\n", START + 600 * n, 20 + n % 20)).collect();
+    fs::write(&log, format!("submit,run,queue\n{}1704067200,9,other\n", rows.concat())).unwrap();
     let output = said(&lab.learn("none", &["lab/bare/md", "--dry-run", "--log", &log]));
     assert!(output.contains("jobs      500 jobs in "), "{output}");
     assert!(output.contains("arrivals  6.0"), "{output}");

@@ -93,6 +93,11 @@ const REF_COLUMNS: &[Column<Row>] = &[
     Column("foresail_ref_reactive", "Workers wanted without any forecast.", |row, _| {
         row.answer.as_ref().ok().map(|d| f64::from(d.reactive))
     }),
+    Column(
+        "foresail_ref_hint",
+        "Spare pods wanted beyond the target: room for those that a forecast expects.",
+        |row, _| row.answer.as_ref().ok().map(|d| f64::from(d.hint)),
+    ),
     Column("foresail_ref_active", "1 when KEDA is told that the ref is active.", |row, _| {
         row.answer.as_ref().ok().map(|d| f64::from(u8::from(d.active())))
     }),
