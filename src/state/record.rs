@@ -198,6 +198,8 @@ mod tests {
         for second in 0..20_000_u32 {
             forecast.observe(f64::from(second), Seen::Arrivals(u64::from(second % 900 < 3)), 0);
         }
+        // What the metrics have not counted yet is not kept.
+        forecast.take_outcomes();
         forecast
     }
 
@@ -263,6 +265,7 @@ mod tests {
                 ref_before.lead.started(Start::Cold, run);
             }
             before.service_mut().renew(&Prior::default());
+            before.take_outcomes();
             let through = |record: Record| Record::from_bytes(&record.to_bytes()).unwrap();
             let mut after = through(Record::of_queue(key(), t, &State::of(&before))).forecast().unwrap();
             let mut ref_after = through(Record::of_ref(ref_name(), t, &Memory::of(&ref_before))).ref_state().unwrap();
