@@ -29,7 +29,7 @@ impl Prometheus {
         let folder = temp_dir();
         let at = |name: &str| folder.path().join(name);
         backfill(series, &at("series.txt"), &at("data"));
-        fs::write(at("prometheus.yml"), "scrape_configs: []\n").unwrap();
+        fs::write(at("prometheus.yml"), "scrape_configs: []\n").expect("the temp dir can be written");
         let port = free_port();
         let mut command = Command::new(binary("prometheus", &[], INSTALL));
         command.arg(format!("--config.file={}", at("prometheus.yml").display()));
@@ -37,7 +37,8 @@ impl Prometheus {
         command.args(["--storage.tsdb.retention.time=100y", "--log.level=warn"]);
         command.arg(format!("--web.listen-address=127.0.0.1:{port}"));
         if auth {
-            fs::write(at("web.yml"), format!("basic_auth_users: {{ lab: '{PASSWORD}' }}\n")).unwrap();
+            fs::write(at("web.yml"), format!("basic_auth_users: {{ lab: '{PASSWORD}' }}\n"))
+                .expect("the temp dir can be written");
             command.arg(format!("--web.config.file={}", at("web.yml").display()));
         }
         let url = format!("http://127.0.0.1:{port}");
@@ -60,8 +61,8 @@ fn backfill(series: &[(&str, &[u32])], text: &Path, data: &Path) {
         }
     }
     lines.push_str("# EOF\n");
-    fs::write(text, lines).unwrap();
-    fs::create_dir(data).unwrap();
+    fs::write(text, lines).expect("the temp dir can be written");
+    fs::create_dir(data).expect("the temp dir can be written");
     let promtool = binary("promtool", &[], INSTALL);
     run(Command::new(promtool).args(["tsdb", "create-blocks-from", "openmetrics"]).arg(text).arg(data));
 }

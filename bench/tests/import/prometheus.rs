@@ -30,11 +30,8 @@ const SERIES: &[(&str, &[u32])] = &[
 async fn a_counter_becomes_jobs_and_busy_workers_their_run_time() {
     let server = Prometheus::start(SERIES, false).await;
     let end = (START + 240).to_string();
-    let (csv, said) = imported(&asking(
-        &server,
-        &end,
-        &["--counter", "jobs_total", "--busy", "sum(busy)", "--step", "1m"],
-    ));
+    let (csv, said) =
+        imported(&asking(&server, &end, &["--counter", "jobs_total", "--busy", "sum(busy)", "--step", "1m"]));
     assert_eq!(seconds(&csv), ["15", "45", "150", "187.5", "202.5", "217.5", "232.5"]);
     // Two workers for four minutes, and seven jobs.
     let run = (480.0_f64 / 7.0).to_string();
