@@ -39,7 +39,7 @@ fn a_comparison_is_a_page_that_reads_well_at_any_width_and_twice_the_same() {
             "--log",
             WEEK,
             "--cut",
-            "window=0..3",
+            "window=0..5",
             "--warm-up",
             "0",
             "--node-size",
