@@ -1,7 +1,7 @@
 //! Autoscalers beside each other on the bundled log.
 
 use foresail::sim::autoscaler::Foresail;
-use foresail::sim::autoscaler::foresail::{Fault, Limits, Sampling, Sees, Wrong};
+use foresail::sim::autoscaler::foresail::{Ablation, Fault, Limits, Sampling, Sees, Wrong};
 use foresail::sim::closed_loop::ClosedLoop;
 use foresail::sim::job_log::JobLog;
 use foresail::sim::workers::{PoolSpec, Span, StartDelay, Summary, WorkerPool};
@@ -62,4 +62,17 @@ fn what_cannot_be_seen_costs_but_loses_nothing() {
         assert_eq!(summary.completed, log.jobs().len());
     }
     assert!(shaky.wait_mean < 1.5 * all.wait_mean, "{shaky:#?} {all:#?}");
+}
+
+#[test]
+fn a_perfect_forecast_waits_less_and_an_inverted_one_spends_its_budget_and_little_more() {
+    let log = days(5.0);
+    let whole = run(&log, |foresail| foresail, Sampling::default());
+    let with = |ablation| run(&log, |foresail| foresail.ablated(ablation), Sampling::default());
+    let (perfect, inverted) = (with(Ablation::Perfect), with(Ablation::Inverted));
+    assert!(perfect.wait_mean < 0.8 * whole.wait_mean, "{perfect:#?} {whole:#?}");
+    let spent = inverted.worker_seconds.idle - whole.worker_seconds.idle;
+    // The budget is a quarter of the work; whoever goes stays until the HPA looks again.
+    assert!(spent > 0.0 && spent <= 0.4 * inverted.worker_seconds.busy, "{inverted:#?} {whole:#?}");
+    assert_eq!((perfect.completed, inverted.completed), (log.jobs().len(), log.jobs().len()));
 }

@@ -75,7 +75,11 @@ async fn what_a_real_foresail_logged_tells_the_waits_that_there_were() {
     let output = report(folder.path(), &["--shadow", "serve.log", "--node-size", "0"]);
     assert!(output.status.success(), "{}", text(&output.stderr));
     let said = text(&output.stdout);
-    assert!(said.contains("Foresail watched bio/md") && said.contains("24 jobs"), "{said}");
+    assert!(said.contains("Foresail watched bio/md"), "{said}");
+    let (before, _) = said.split_once(" jobs came").unwrap_or_else(|| panic!("no jobs in\n{said}"));
+    let came: u32 = before.rsplit(' ').next().unwrap().parse().unwrap();
+    // A depth alone does not show a job that came and ended between two looks.
+    assert!((22..=24).contains(&came), "{said}");
     let (measured, simulated) =
         (mean_wait(&said, "what was, measured"), mean_wait(&said, "what was, simulated"));
     let really = diary.mean_wait();

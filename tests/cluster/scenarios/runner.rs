@@ -206,7 +206,9 @@ metadata: { name: worker }
 spec:
   completions: 3
   parallelism: 3
-  backoffLimit: 0
+  # One that fails is not tried again, and takes none of the others with it.
+  completionMode: Indexed
+  backoffLimitPerIndex: 0
   template:
     spec:
       restartPolicy: Never
