@@ -6,7 +6,7 @@
 //! - [`Record`]: what is kept of one queue or ref, as bytes with a checksum
 //! - [`Shelf`]: the records of queues and refs that nobody asks for now
 //! - [`keeper`]: the thread that writes
-//! - [`file`]: the store that is a file
+//! - [`mod@file`]: the store that is a file
 
 pub mod file;
 pub mod keeper;

@@ -32,7 +32,7 @@ pub(super) fn date(text: &str) -> Option<f64> {
     Some(timestamp.as_duration().as_secs_f64()).filter(|seconds| (0.0..=LATEST).contains(seconds))
 }
 
-/// A time as the date that [`date`] reads: `2017-10-09`, or `2017-10-09T01:34:10Z` where it is not midnight.
+/// A time as the date that `date` reads: `2017-10-09`, or `2017-10-09T01:34:10Z` where it is not midnight.
 pub fn shown_date(time: f64) -> String {
     let since = SignedDuration::try_from_secs_f64(time).unwrap_or_default();
     let timestamp = Timestamp::from_duration(since).unwrap_or_default();
