@@ -13,6 +13,10 @@ const REFRESH_EVERY: f64 = 60.0;
 /// not of one instant.
 const SLACK: u64 = 10;
 
+/// How many times the jobs that are expected to end may be thought to have ended where nobody counts them: enough to
+/// learn within minutes that jobs have become short.
+const SURPRISE: u64 = 10;
+
 /// One good sample, as far as a forecast learns from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Counts {
@@ -45,8 +49,16 @@ pub struct Learner {
 /// What happened between two samples.
 struct Between {
     seen: Seen,
-    /// Jobs that ended at least.
-    ended: u64,
+    ended: Ended,
+}
+
+/// Jobs that ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    /// By a counter of those that did; or none that is known of.
+    Counted(u64),
+    /// So many are no longer here: workers ended them, or somebody took them back.
+    Left(u64),
 }
 
 impl Learner {
@@ -144,9 +156,13 @@ impl Learner {
         self.forecast.observe(t, if unseen { Seen::Gap } else { seen }, offset);
         if let Some(busy) = before.in_flight
             && !unseen
-            && (busy > 0 || ended > 0)
         {
-            self.forecast.service_mut().busy(busy as f64 * (t - before_at), ended);
+            let service = self.forecast.service_mut();
+            let seconds = busy as f64 * (t - before_at);
+            let ended = ended.plausible(seconds, service.law().mean());
+            if busy > 0 || ended > 0 {
+                service.busy(seconds, ended);
+            }
         }
         if t >= *self.refresh_at.get_or_insert(t + self.refresh_first) {
             self.refresh_at = Some(t + REFRESH_EVERY);
@@ -177,23 +193,45 @@ impl Between {
         let grown = now.depth(sees_running) - before.depth(sees_running);
         let count = |n: i128| u64::try_from(n.max(0)).unwrap_or(u64::MAX);
         // What is neither here nor counted as ended can only be told where all that is here is seen.
-        let gone = |n: i128| if sees_running { count(n) } else { 0 };
+        let left = |n: i128| Ended::Left(if sees_running { count(n) } else { 0 });
+        let or_left = |n: i128| ended.map_or_else(|| left(n), Ended::Counted);
         match (arrived, ended) {
             (Some(arrived), Some(ended)) if sees_running => {
                 // What came is here or has ended; a counter that says much more is wrong.
                 let plausible = count(i128::from(ended) + grown).saturating_mul(2).saturating_add(SLACK);
-                Self { seen: Seen::Arrivals(arrived.min(plausible)), ended }
+                Self { seen: Seen::Arrivals(arrived.min(plausible)), ended: Ended::Counted(ended) }
             }
-            (Some(arrived), ended) => {
-                let ended = ended.unwrap_or_else(|| gone(i128::from(arrived) - grown));
-                Self { seen: Seen::Arrivals(arrived), ended }
+            (Some(arrived), _) => {
+                Self { seen: Seen::Arrivals(arrived), ended: or_left(i128::from(arrived) - grown) }
             }
             (None, Some(ended)) if sees_running => {
-                Self { seen: Seen::Arrivals(count(i128::from(ended) + grown)), ended }
+                let arrived = count(i128::from(ended) + grown);
+                Self { seen: Seen::Arrivals(arrived), ended: Ended::Counted(ended) }
             }
-            (None, ended) => {
+            (None, _) => {
                 let change = i64::try_from(grown).unwrap_or(if grown > 0 { i64::MAX } else { i64::MIN });
-                Self { seen: Seen::NetChange(change), ended: ended.unwrap_or_else(|| gone(-grown)) }
+                Self { seen: Seen::NetChange(change), ended: or_left(-grown) }
+            }
+        }
+    }
+}
+
+impl Ended {
+    /// Those that may have run in so many busy seconds, where a job takes `run` seconds as far as is known. A purge of
+    /// thousands of jobs would else teach that jobs take no time. Jobs that none of the workers seen had in hand are
+    /// left out: at worst short ones are thought as long as the time between two samples.
+    fn plausible(self, busy: f64, run: f64) -> u64 {
+        match self {
+            Self::Counted(jobs) => jobs,
+            Self::Left(_) if busy <= 0.0 => 0,
+            Self::Left(jobs) => {
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    clippy::cast_sign_loss,
+                    reason = "saturates, and is not negative"
+                )]
+                let expected = (busy / run) as u64;
+                jobs.min(expected.saturating_mul(SURPRISE).saturating_add(SLACK))
             }
         }
     }
@@ -219,7 +257,7 @@ mod tests {
         Counts { waiting, in_flight, arrivals, completions }
     }
 
-    fn between(before: Counts, now: Counts) -> (Seen, u64) {
+    fn between(before: Counts, now: Counts) -> (Seen, Ended) {
         let Between { seen, ended } = Between::of(&before, &now);
         (seen, ended)
     }
@@ -227,24 +265,24 @@ mod tests {
     #[test]
     fn whatever_is_counted_tells_of_the_rest() {
         let both = between(counts(5, Some(2), Some(10), Some(3)), counts(4, Some(4), Some(12), Some(4)));
-        assert_eq!(both, (Seen::Arrivals(2), 1));
+        assert_eq!(both, (Seen::Arrivals(2), Ended::Counted(1)));
         let arrivals = between(counts(5, Some(2), Some(10), None), counts(4, Some(4), Some(12), None));
-        assert_eq!(arrivals, (Seen::Arrivals(2), 1));
+        assert_eq!(arrivals, (Seen::Arrivals(2), Ended::Left(1)));
         let completions = between(counts(5, Some(2), None, Some(3)), counts(4, Some(4), None, Some(4)));
-        assert_eq!(completions, (Seen::Arrivals(2), 1));
+        assert_eq!(completions, (Seen::Arrivals(2), Ended::Counted(1)));
         let depth = between(counts(5, Some(2), None, None), counts(4, Some(1), None, None));
-        assert_eq!(depth, (Seen::NetChange(-2), 2));
+        assert_eq!(depth, (Seen::NetChange(-2), Ended::Left(2)));
         let waiting = between(counts(5, None, None, None), counts(9, None, None, None));
-        assert_eq!(waiting, (Seen::NetChange(4), 0));
+        assert_eq!(waiting, (Seen::NetChange(4), Ended::Left(0)));
         let lost_sight = between(counts(5, Some(9), None, None), counts(5, None, None, None));
-        assert_eq!(lost_sight, (Seen::NetChange(0), 0));
+        assert_eq!(lost_sight, (Seen::NetChange(0), Ended::Left(0)));
     }
 
     #[test]
     fn a_poisoned_counter_is_not_believed() {
         let before = counts(5, Some(2), Some(10), Some(3));
         let (seen, ended) = between(before, counts(4, Some(4), Some(1_000_000_000), Some(4)));
-        assert_eq!((seen, ended), (Seen::Arrivals(14), 1));
+        assert_eq!((seen, ended), (Seen::Arrivals(14), Ended::Counted(1)));
     }
 
     #[test]
@@ -259,6 +297,50 @@ mod tests {
         };
         assert!(after(true) < 1.0);
         assert!(after(false) > 1e8);
+    }
+
+    /// What it thinks a job takes after an hour of jobs of 10 s, two of which run at any time, and then `event`.
+    fn run_time_after(event: impl FnOnce(&mut Learner, f64)) -> f64 {
+        let mut learner = Learner::new(Horizons::default());
+        for second in 0..3600_u32 {
+            let ended = second % 5 == 0;
+            // One job ends each 5 s; without a counter only the depth falls, and the next one comes a second later.
+            learner.learn(f64::from(second), counts(1, Some(if ended { 1 } else { 2 }), None, None), 0);
+        }
+        event(&mut learner, 3600.0);
+        learner.learn(3670.0, counts(1, Some(2), None, None), 0);
+        learner.forecast().service().law().mean()
+    }
+
+    #[test]
+    fn a_purge_teaches_no_run_times() {
+        let undisturbed = run_time_after(|_, _| ());
+        assert!((5.0..20.0).contains(&undisturbed), "{undisturbed}");
+        let purged = |in_flight| {
+            run_time_after(move |learner, t| {
+                learner.learn(t, counts(20_000, Some(in_flight), None, None), 0);
+                learner.learn(t + 1.0, counts(0, Some(in_flight), None, None), 0);
+            })
+        };
+        for (in_flight, at_least) in [(0, 0.95), (2, 0.9)] {
+            let run = purged(in_flight);
+            assert!(
+                run > at_least * undisturbed,
+                "with {in_flight} in flight: {run} s after {undisturbed} s"
+            );
+        }
+    }
+
+    #[test]
+    fn short_jobs_are_learned_though_nobody_counts_them() {
+        let mut learner = Learner::new(Horizons::default());
+        // 100 workers do jobs of 2 s, looked at every 10 s: 500 go between two looks.
+        for look in 0..360_u32 {
+            let waiting = if look % 2 == 0 { 600 } else { 100 };
+            learner.learn(f64::from(look) * 10.0, counts(waiting, Some(100), None, None), 0);
+        }
+        let run = learner.forecast().service().law().mean();
+        assert!(run < 6.0, "one half of the looks sees 500 jobs go in 1000 busy seconds: {run}");
     }
 
     #[test]
