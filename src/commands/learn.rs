@@ -14,10 +14,7 @@ use anyhow::{Context as _, Result, bail};
 use crate::{
     clock::{Clock as _, WallClock, Zone},
     commands::{past, state_store},
-    config::{
-        Config, StateConfig,
-        source::{SourceConfig, StoreConfig},
-    },
+    config::{Config, StateConfig, source::SourceConfig},
     forecast::state::State,
     history::{
         Past,
@@ -135,9 +132,7 @@ fn past(options: &Options, source: &SourceConfig, queue: &QueueKey, now: f64) ->
     if let Some((word, _)) = asked.iter().find(|(_, given)| *given) {
         bail!("{word} is a question to a Prometheus: give its address with --prometheus");
     }
-    let layout = source.layouts.iter().find(|layout| layout.name == queue.layout);
-    let history = layout.and_then(|layout| layout.history.as_ref());
-    let (Some(history), StoreConfig::Postgres(postgres)) = (history, &source.store) else {
+    let Some((postgres, history)) = source.history(&queue.layout) else {
         bail!(
             "sources.{}.layouts.{} has no history: write one with a query there (Postgres), or give --log or --prometheus",
             queue.source,

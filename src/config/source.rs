@@ -30,6 +30,19 @@ pub struct SourceConfig {
     pub watch: Vec<Watch>,
 }
 
+impl SourceConfig {
+    /// The layout of this name.
+    pub fn layout(&self, name: &str) -> Option<&Layout> {
+        self.layouts.iter().find(|layout| layout.name == name)
+    }
+
+    /// Where a layout says what past jobs there were, and what reads them; only a Postgres has such.
+    pub fn history(&self, layout: &str) -> Option<(&PostgresConfig, &History)> {
+        let StoreConfig::Postgres(postgres) = &self.store else { return None };
+        Some((postgres, self.layout(layout)?.history.as_ref()?))
+    }
+}
+
 /// How to reach a store.
 #[derive(Debug, Clone, PartialEq)]
 pub enum StoreConfig {

@@ -31,7 +31,7 @@ pub(super) fn object(config: &Config, entry: &RefEntry, spec: Option<&RefSpec>) 
 /// The rules of a queue; `None` where its source or layout is not configured.
 pub(super) fn rules(config: &Config, key: &QueueKey) -> Option<QueueRules> {
     let source = config.sources.get(&key.source)?;
-    let layout = source.layouts.iter().find(|layout| layout.name == key.layout)?;
+    let layout = source.layout(&key.layout)?;
     Some(QueueRules { max_run: layout.max_run, stale_after: source.stale_after })
 }
 

@@ -170,8 +170,10 @@ fn find_source<'c>(name: Option<&str>, config: &'c Config) -> Result<&'c SourceC
 fn find_layout<'c>(name: Option<&str>, source: &'c SourceConfig) -> Result<&'c str, RefError> {
     let names = || source.layouts.iter().map(|layout| &layout.name);
     if let Some(name) = name {
-        let found = source.layouts.iter().find(|layout| layout.name == name);
-        return found.map(|layout| layout.name.as_str()).ok_or_else(|| unknown("layout", name, names()));
+        return source
+            .layout(name)
+            .map(|layout| layout.name.as_str())
+            .ok_or_else(|| unknown("layout", name, names()));
     }
     // Presets that are layouts without being configured are no choice beside one that is.
     let mut configured = source.layouts.iter().filter(|layout| !layout.implied);

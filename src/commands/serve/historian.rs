@@ -10,7 +10,6 @@ use tokio::{
 
 use crate::{
     commands::{past, serve::Shared},
-    config::source::StoreConfig,
     engine::{Engine, Event, Unlearned},
     forecast::Forecast,
 };
@@ -74,9 +73,7 @@ async fn learn(shared: &Shared, unlearned: &Unlearned) -> anyhow::Result<Option<
     let key = &unlearned.known.key;
     let config = shared.config.load_full();
     let Some(source) = config.sources.get(&key.source) else { return Ok(None) };
-    let layout = source.layouts.iter().find(|layout| layout.name == key.layout);
-    let history = layout.and_then(|layout| layout.history.as_ref());
-    let (Some(history), StoreConfig::Postgres(postgres)) = (history, &source.store) else { return Ok(None) };
+    let Some((postgres, history)) = source.history(&key.layout) else { return Ok(None) };
     let until = shared.clock.now();
     let log = past::of_table(postgres, history, &key.names, until).await?;
     if log.jobs().is_empty() {
