@@ -74,6 +74,14 @@ pub struct RefState {
     floor: u32,
 }
 
+impl RefState {
+    /// Does what takes long at other ticks than its neighbours, by `part` (0 to 1) of the time between two: many refs
+    /// come in one tick.
+    pub fn apart(&mut self, part: f64) {
+        self.node_room.apart(part);
+    }
+}
+
 /// One ref's decision at one tick.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Decision {
@@ -128,21 +136,29 @@ pub enum Undecided {
     NothingToHold,
 }
 
-/// Decides for one ref of a queue that shares no cap with others, of which `forecast` was learned. `pin` is the
-/// operator's override for it.
+/// What one decision is made of, beside what the ref remembers.
+#[derive(Clone, Copy)]
+pub struct Given<'a> {
+    /// The instant for which it is decided, Unix seconds.
+    pub now: f64,
+    /// What is believed of the queue.
+    pub queue: Result<QueueView, Unseen>,
+    /// What was learned of it.
+    pub forecast: &'a dyn Outlook,
+    /// What is seen of its pods.
+    pub workload: Workload,
+    /// The operator's policy for the ref.
+    pub policy: &'a Policy,
+    /// The operator's override of it.
+    pub pin: Option<Pin>,
+}
+
+/// Decides for one ref of a queue that shares no cap with others.
 ///
 /// # Errors
 /// When not enough is known to say a number: not knowing is never a zero.
-pub fn decide(
-    now: f64,
-    queue: Result<QueueView, Unseen>,
-    forecast: &dyn Outlook,
-    workload: Workload,
-    policy: &Policy,
-    pin: Option<Pin>,
-    state: &mut RefState,
-) -> Result<Decision, Undecided> {
-    Ok(propose(now, queue, forecast, workload, policy, pin, state)?.settle(None, state))
+pub fn decide(given: &Given<'_>, state: &mut RefState) -> Result<Decision, Undecided> {
+    Ok(propose(given, state)?.settle(None, state))
 }
 
 /// The first half of [`decide`]: all but what other refs of the same group leave to it. [`Proposal::settle`] is the
@@ -150,36 +166,30 @@ pub fn decide(
 ///
 /// # Errors
 /// As [`decide`].
-pub fn propose(
-    now: f64,
-    queue: Result<QueueView, Unseen>,
-    forecast: &dyn Outlook,
-    workload: Workload,
-    policy: &Policy,
-    pin: Option<Pin>,
-    state: &mut RefState,
-) -> Result<Proposal, Undecided> {
-    match policy.mode {
-        Mode::Workers => workers::propose(now, queue, forecast, workload, policy, pin, state),
+pub fn propose(given: &Given<'_>, state: &mut RefState) -> Result<Proposal, Undecided> {
+    match given.policy.mode {
+        Mode::Workers => workers::propose(given, state),
         Mode::Jobs(strategy) => {
-            let mut decision = jobs(queue, strategy, policy, pin)?;
-            if pin.is_none() && policy.budget > 0.0 {
-                let pods = state.node_room.pods(now, forecast, policy, &state.lead);
-                hint_for_jobs(&mut decision, pods, workload, policy.slots);
+            let mut decision = jobs(given, strategy)?;
+            if given.speculates() {
+                let pods = state.node_room.pods(given, &state.lead);
+                hint_for_jobs(&mut decision, pods, given.workload, given.policy.slots);
             }
             Ok(Proposal { decision, workers: None })
         }
     }
 }
 
+impl Given<'_> {
+    /// Whether anything may be spent on forecasts.
+    fn speculates(&self) -> bool {
+        self.pin.is_none() && self.policy.budget > 0.0
+    }
+}
+
 /// `mode: jobs`: the value is the newest sample, nothing is held and nothing is forecast.
-fn jobs(
-    queue: Result<QueueView, Unseen>,
-    strategy: Strategy,
-    policy: &Policy,
-    pin: Option<Pin>,
-) -> Result<Decision, Undecided> {
-    let view = queue?;
+fn jobs(given: &Given<'_>, strategy: Strategy) -> Result<Decision, Undecided> {
+    let (view, slots) = (given.queue?, given.policy.slots);
     if let Some(no_fall) = view.no_fall {
         return Err(Undecided::Distrusted(no_fall));
     }
@@ -188,20 +198,14 @@ fn jobs(
         Strategy::Default => view.depth,
         Strategy::Accurate | Strategy::Eager => Depth { waiting: view.depth.waiting, ..Depth::default() },
     };
-    let wanted = demand(&counted, policy.slots);
-    let (target, reason) = match pin {
+    let wanted = demand(&counted, slots);
+    let (target, reason) = match given.pin {
         Some(Pin::Hold) => return Err(Undecided::NothingToHold),
         Some(Pin::Workers(n)) => (wanted.min(n), "override"),
         Some(Pin::Reactive) | None => (wanted, "jobs"),
     };
-    let why = Why {
-        target,
-        reason,
-        depth: Some(view.depth),
-        slots: policy.slots,
-        never_seen: !view.ever_seen,
-        ..Why::default()
-    };
+    let why =
+        Why { target, reason, depth: Some(view.depth), slots, never_seen: !view.ever_seen, ..Why::default() };
     Ok(Decision { target, reactive: target, hint: 0, why })
 }
 
@@ -223,6 +227,12 @@ fn demand(depth: &Depth, slots: u32) -> u32 {
 
 fn saturate(n: u64) -> u32 {
     u32::try_from(n).unwrap_or(u32::MAX)
+}
+
+/// As many whole workers; none where `n` is negative or no number.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
+fn whole(n: f64) -> u32 {
+    n as u32
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use crate::{
     config::policy::PolicyConfig,
     forecast::{horizons::Horizons, lead, learner::Learner},
     series::{QueueIndex, QueueRules, Sample, Series},
-    sizing::{self, Policy, RefState, Workload},
+    sizing::{self, Given, Policy, RefState, Workload},
 };
 
 /// Exit code of a bad policy, of malformed lines and of time that goes back.
@@ -179,15 +179,18 @@ impl Decider {
             ..Sample::default()
         };
         self.series.intake(self.queue, at, &sample, in_flight_draining.unwrap_or(0));
-        let view = self.series.view(self.queue, at);
+        let queue = self.series.view(self.queue, at);
         self.learner.follow(at, &sample, &self.series, self.queue, self.zone.offset(at));
         for Seconds(run) in completed.into_iter().flatten() {
             self.learner.forecast_mut().service_mut().ended(run);
         }
         self.learn_starts(lead_times.unwrap_or_default(), lead_times_cold.unwrap_or_default());
         let workload = Workload { ready: workers_ready, starting: workers_starting, ..Workload::default() };
-        match sizing::decide(at, view, self.learner.forecast(), workload, &self.policy, None, &mut self.state)
-        {
+        let (forecast, policy) = (self.learner.forecast(), &self.policy);
+        match sizing::decide(
+            &Given { now: at, queue, forecast, workload, policy, pin: None },
+            &mut self.state,
+        ) {
             Ok(decision) => Answer::Decided {
                 t,
                 target: decision.target,

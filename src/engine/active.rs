@@ -9,7 +9,7 @@ use crate::{
     forecast::{Forecast, horizons::Horizons, lead::Start},
     refs::{self, RefEntry, RefSpec},
     series::{KnownQueue, Series, Unseen},
-    sizing::{self, Decision, Mode, Pin, Proposal, RefState, Undecided},
+    sizing::{self, Decision, Given, Mode, Pin, Proposal, RefState, Undecided},
     workloads::{Sight, Sighting, Starts},
 };
 
@@ -131,7 +131,8 @@ impl ActiveRef {
         let proposed = if starts_anew && cluster.is_awaited(now) {
             Err(Undecided::NotListed)
         } else {
-            sizing::propose(now, view, forecast, workload, &spec.policy, self.pin, &mut self.state)
+            let (policy, pin) = (&spec.policy, self.pin);
+            sizing::propose(&Given { now, queue: view, forecast, workload, policy, pin }, &mut self.state)
         };
         proposed
             .map_err(|undecided| NoAnswer::Undecided(undecided, queue.and_then(|queue| queue.error.clone())))

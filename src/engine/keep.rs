@@ -1,17 +1,14 @@
 //! What is kept over restarts: taken down when a queue or ref comes, put back when it goes, and handed out from time
 //! to time, some in each tick.
 
-use std::{ops::Range, sync::Arc};
-
-use tokio::sync::mpsc::UnboundedSender;
+use std::ops::Range;
 
 use super::{Engine, active::ActiveRef, queues::Queue};
 use crate::{
-    clock::Zone,
     forecast::{Forecast, state::State},
     refs::RefEntry,
-    series::{KnownQueue, QueueKey},
-    sizing::{Memory, Policy, RefState},
+    series::QueueKey,
+    sizing::{Memory, RefState},
     state::{Piece, Record, RefName, Shelf, keeper::Outlet},
 };
 
@@ -87,42 +84,7 @@ impl Keep {
     }
 }
 
-/// A queue that nothing is known of yet, though its layout says what its past was.
-#[derive(Debug)]
-pub struct Unlearned {
-    /// The queue.
-    pub known: Arc<KnownQueue>,
-    /// To whose hours its recurring bursts keep.
-    pub zone: Zone,
-}
-
 impl Engine {
-    /// The same, which tells `historian` of each new queue whose layout has a history. What is found out comes back
-    /// by [`Self::take_over`].
-    #[must_use]
-    pub fn asking(mut self, historian: UnboundedSender<Unlearned>) -> Self {
-        self.historian = Some(historian);
-        self
-    }
-
-    /// Takes what a queue's past has taught, if it is still asked for, and goes on from it with what was seen since.
-    pub fn take_over(&mut self, known: &Arc<KnownQueue>, past: Forecast) {
-        if let Some(queue) = self.queues.get_mut(known) {
-            queue.learner.take_over(past);
-        }
-    }
-
-    pub(super) fn ask_for_the_past(&self, known: &Arc<KnownQueue>, policy: &Policy) {
-        let Some(historian) = &self.historian else { return };
-        let source = self.config.sources.get(&known.key.source);
-        let layout =
-            source.and_then(|source| source.layouts.iter().find(|layout| layout.name == known.key.layout));
-        if layout.is_some_and(|layout| layout.history.is_some()) {
-            // Nobody listens only while the process ends.
-            let _ = historian
-                .send(Unlearned { known: known.clone(), zone: Zone::named(policy.timezone.as_deref()) });
-        }
-    }
     /// The same, with a memory beyond its own life.
     #[must_use]
     pub fn keeping(mut self, keep: Keep) -> Self {
@@ -166,15 +128,10 @@ impl Engine {
             Some(Piece::Queue(queue.known.clone(), now, Box::new(State::of(forecast))))
         };
         let queues = self.queues.at(places.clone()).filter_map(queue);
-        let refs = self.active.get(clamped(places, self.active.len())).into_iter().flatten().flatten();
+        let refs = self.active.iter().skip(places.start).take(places.len()).flatten();
         let refs = refs.map(|one| Piece::Ref(name(&one.entry), now, Box::new(Memory::of(&one.state))));
         queues.chain(refs).collect()
     }
-}
-
-/// The part of a range that is below `end`.
-pub(super) fn clamped(range: Range<usize>, end: usize) -> Range<usize> {
-    range.start.min(end)..range.end.min(end)
 }
 
 fn name(entry: &RefEntry) -> RefName {

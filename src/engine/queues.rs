@@ -2,7 +2,6 @@
 
 use std::{collections::HashMap, ops::Range, sync::Arc};
 
-use super::keep::clamped;
 use crate::{
     clock::Zone,
     forecast::{
@@ -14,6 +13,13 @@ use crate::{
     series::{KnownQueue, QueueIndex, QueueKey, QueueRules, Sample, Series},
     sizing::{Mode, Policy},
 };
+
+/// Where in a period the one at this place has its turn, from 0 to 1: neighbours far from each other, and as many in
+/// each part of it (the golden ratio's multiples).
+pub(super) fn turn(place: usize) -> f64 {
+    let golden = (5.0_f64.sqrt() - 1.0) / 2.0;
+    (place as f64 * golden).fract()
+}
 
 /// All queues, each at its place in the series.
 #[derive(Default)]
@@ -107,7 +113,7 @@ impl Queues {
             learner: Box::new(
                 recall(key)
                     .map_or_else(|| Learner::new(Horizons::default()), Learner::resume)
-                    .apart(known.index),
+                    .apart(turn(known.index.at())),
             ),
             run_time: None,
             zone: Zone::named(policy.timezone.as_deref()),
@@ -142,7 +148,7 @@ impl Queues {
 
     /// The queues at some of the places.
     pub(super) fn at(&self, places: Range<usize>) -> impl Iterator<Item = &Queue> {
-        self.places[clamped(places, self.places.len())].iter().flatten()
+        self.places.iter().skip(places.start).take(places.len()).flatten()
     }
 
     /// Every queue, in the order of their places.

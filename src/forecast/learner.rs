@@ -88,12 +88,11 @@ impl Learner {
         self.forecast = past;
     }
 
-    /// Makes laws of the service time at other seconds than its neighbours: many queues are seen first in one tick,
-    /// and would all have theirs made in one.
+    /// Makes laws of the service time at other seconds than its neighbours, by `part` (0 to 1) of the time between
+    /// two: many queues are seen first in one tick, and would all have theirs made in one.
     #[must_use]
-    pub fn apart(self, queue: QueueIndex) -> Self {
-        let golden = (5.0_f64.sqrt() - 1.0) / 2.0;
-        Self { refresh_first: REFRESH_EVERY * (queue.at() as f64 * golden).fract(), ..self }
+    pub fn apart(self, part: f64) -> Self {
+        Self { refresh_first: REFRESH_EVERY * part, ..self }
     }
 
     /// What was learned.

@@ -130,12 +130,13 @@ impl Mixture {
     }
 
     /// The smallest counts `k` with `P(N <= k) >= level`, for rising levels: one walk over the first 256 counts, and
-    /// bisection for what lies beyond. What is more than `most` is not sought: it is `most`.
+    /// a search for what lies beyond. What is more than `most` is not sought: it is `most`.
     pub(super) fn quantiles<const N: usize>(&self, levels: [f64; N], most: u64) -> [u64; N] {
         let mut found = [most; N];
-        let (mut at, mut below) = (0, 0.0);
-        let walk = usize::try_from(most.min(u64::from(WALK))).unwrap_or(WALK as usize);
-        if self.usual.ln_none() > -600.0 {
+        let (mut at, mut below, mut least) = (0, 0.0, 0);
+        if self.usual.mean() < f64::from(WALK) && self.usual.ln_none() > -600.0 {
+            least = u64::from(WALK);
+            let walk = usize::try_from(most.min(least)).unwrap_or(WALK as usize);
             let other = self.other.masses();
             for ((k, usual), (_, other)) in self.usual.masses().zip(other).take(walk) {
                 below += usual + self.chance * (other - usual);
@@ -147,35 +148,67 @@ impl Mixture {
                     return found;
                 }
             }
+            if most <= least {
+                return found;
+            }
         }
-        if most <= u64::from(WALK) {
-            return found;
-        }
-        let mut least = if self.usual.ln_none() > -600.0 { u64::from(WALK) } else { 0 };
         for (found, level) in found.iter_mut().zip(levels).skip(at) {
-            *found = self.bisect(level.min(HIGHEST), least).min(most);
+            *found = self.search(level.min(HIGHEST), least).min(most);
             least = *found;
         }
         found
     }
 
-    fn bisect(&self, level: f64, least: u64) -> u64 {
-        let enough = |k: u64| 1.0 - self.at_least(k.saturating_add(1)) >= level;
-        let (mut low, mut high) = (least, least.max(1));
-        while !enough(high) && high < 1 << 40 {
-            low = high + 1;
-            high *= 2;
-        }
-        while low < high {
-            let middle = low + (high - low) / 2;
-            if enough(middle) {
-                high = middle;
-            } else {
-                low = middle + 1;
-            }
-        }
-        low
+    /// The mean.
+    pub(super) fn mean(&self) -> f64 {
+        self.usual.mean() + self.chance * (self.other.mean() - self.usual.mean())
     }
+
+    /// The variance.
+    pub(super) fn variance(&self) -> f64 {
+        let Self { usual, chance, other } = self;
+        let apart = other.mean() - usual.mean();
+        usual.variance()
+            + chance * (other.variance() - usual.variance())
+            + chance * (1.0 - chance) * apart * apart
+    }
+
+    /// The smallest count from `least` on that is enough for `level`: Newton's steps on the logarithm of the tail, which
+    /// is nearly a line, and a bisection where one does not help. Cantelli's inequality says where it ends.
+    fn search(&self, level: f64, least: u64) -> u64 {
+        let farthest = self.mean() + (self.variance() * level / (1.0 - level)).sqrt();
+        let (mut low, mut high) = (least, least.max(rounded(farthest).saturating_add(2)));
+        let mut at = rounded(self.mean()).clamp(low, high);
+        for round in 1..=u64::from(u8::MAX) {
+            if low >= high {
+                break;
+            }
+            let beyond = self.at_least(at.saturating_add(1));
+            if 1.0 - beyond >= level {
+                high = at;
+            } else {
+                low = at + 1;
+            }
+            let step = (beyond / (1.0 - level)).ln() * beyond / self.mass(at);
+            let next = at as f64 + step;
+            let halves = round.is_multiple_of(4) || !next.is_finite();
+            at = if halves { low + (high - low) / 2 } else { rounded(next) };
+            at = at.clamp(low, high.saturating_sub(1).max(low));
+        }
+        high
+    }
+
+    /// `P(N = k)`.
+    fn mass(&self, k: u64) -> f64 {
+        let usual = self.usual.mass(k);
+        if self.chance > 0.0 { usual + self.chance * (self.other.mass(k) - usual) } else { usual }
+    }
+}
+
+/// To the next whole number; 0 for what is negative.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
+fn rounded(count: f64) -> u64 {
+    count.round() as u64
 }
 
 /// `ln Gamma(x)` for positive x: Stirling's series (DLMF 5.11.1) above 8, the recurrence below; error under 10^-12

@@ -79,17 +79,12 @@ impl Predictive {
 
     /// Mean number of arrivals, 0 to 10^5. Calibration leaves it alone.
     pub fn mean(&self) -> f64 {
-        let Mixture { usual, chance, other } = self.law;
-        usual.mean() + chance * (other.mean() - usual.mean())
+        self.law.mean()
     }
 
     /// Variance of the number of arrivals. Calibration leaves it alone.
     pub fn variance(&self) -> f64 {
-        let Mixture { usual, chance, other } = self.law;
-        let apart = other.mean() - usual.mean();
-        usual.variance()
-            + chance * (other.variance() - usual.variance())
-            + chance * (1.0 - chance) * apart * apart
+        self.law.variance()
     }
 
     /// The smallest count `k` with `P(N <= k) >= level` (0 to 1), calibrated.

@@ -1,6 +1,6 @@
 //! Workers for what waits now, from the renewal view of a worker that takes one job after the other.
 
-use super::Objective;
+use super::{Objective, whole};
 use crate::forecast::service::Law;
 
 /// Jobs that must have ended before their run times are believed; before, every waiting job is to have its worker.
@@ -73,13 +73,7 @@ impl Backlog<'_> {
 
 /// Whole workers, so that what is left is less than a hundredth of one.
 fn ceil(workers: f64) -> u32 {
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "saturates, and is not negative"
-    )]
-    let whole = (workers - 0.01).ceil() as u32;
-    whole
+    whole((workers - 0.01).ceil())
 }
 
 #[cfg(test)]

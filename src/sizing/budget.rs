@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::whole;
+
 /// Seconds over which work counts for what may be saved up: a day.
 const MEMORY: f64 = 86_400.0;
 
@@ -16,7 +18,8 @@ pub struct Budget {
     work: f64,
     /// Idle worker-seconds spent on forecasts, decayed over a day.
     spent: f64,
-    /// The same without decay: spent on forecasts, and busy.
+    /// The same without decay, since the process began: spent on forecasts, and busy.
+    #[serde(skip)]
     in_all: (f64, f64),
     at: Option<f64>,
     /// Workers that are busy, and such as stand ready on the word of a forecast, since then.
@@ -44,13 +47,7 @@ impl Budget {
 
     /// Spare workers that it can pay for during `seconds`.
     pub(super) fn affords(&self, seconds: f64) -> u32 {
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "saturates, and is not negative"
-        )]
-        let workers = (self.left / seconds.max(1.0)) as u32;
-        workers
+        whole(self.left / seconds.max(1.0))
     }
 
     /// The same, where nobody knows who was busy since it was last accounted for.
@@ -68,7 +65,7 @@ impl Budget {
         self.left
     }
 
-    /// Idle worker-seconds spent on forecasts since the start, and busy ones.
+    /// Idle worker-seconds spent on forecasts since the process began, and busy ones.
     pub fn in_all(&self) -> (f64, f64) {
         self.in_all
     }

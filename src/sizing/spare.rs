@@ -1,6 +1,6 @@
 //! Workers beyond those that the work of now can use: idle ones that are kept, and such as are started ahead of work.
 
-use super::{Objective, Policy};
+use super::{Given, Objective, whole};
 use crate::forecast::lead::{LeadTimes, Start};
 use crate::forecast::outlook::{Coming, Outlook, Worth};
 
@@ -67,24 +67,27 @@ impl Spare {
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct NodeRoom {
     pods: u32,
-    /// When it was found; `None` before the first time.
-    at: Option<f64>,
+    /// When it was found, and for how many seconds it stands; `None` before the first time.
+    found: Option<(f64, f64)>,
+    /// The part of that time by which the first one is shorter.
+    apart: f64,
 }
 
-/// Seconds for which such room is believed: nodes take far longer to come, and it takes microseconds to find.
-const NODE_ROOM_LASTS: f64 = 5.0;
+/// Seconds for which such room stands: nodes take far longer to come, and it takes microseconds to find.
+const NODE_ROOM_STANDS: f64 = 15.0;
 
 impl NodeRoom {
+    /// Is found at other seconds than that of other refs, by `part` (0 to 1) of the time for which it stands.
+    pub(super) fn apart(&mut self, part: f64) {
+        self.apart = part;
+    }
+
     /// The room that is wanted now.
-    pub(super) fn pods(
-        &mut self,
-        now: f64,
-        forecast: &dyn Outlook,
-        policy: &Policy,
-        lead: &LeadTimes,
-    ) -> u32 {
-        if !self.at.is_some_and(|at| (at..at + NODE_ROOM_LASTS).contains(&now)) {
-            self.at = Some(now);
+    pub(super) fn pods(&mut self, given: &Given<'_>, lead: &LeadTimes) -> u32 {
+        let Given { now, forecast, policy, .. } = *given;
+        if !self.found.is_some_and(|(at, stands)| (at..at + stands).contains(&now)) {
+            let shorter = if self.found.is_none() { self.apart } else { 0.0 };
+            self.found = Some((now, NODE_ROOM_STANDS * (1.0 - shorter)));
             self.pods = if belief(forecast, lead.mean()).0 > 0.0 {
                 let cold = lead.of(Start::Cold).mean();
                 Spare::of(forecast, policy.objective, cold, policy.slots, u32::MAX).keep
@@ -106,13 +109,7 @@ fn belief(forecast: &dyn Outlook, seconds: f64) -> (f64, f64) {
 /// Workers for so many jobs, as far as the forecast is believed.
 fn workers(jobs: u64, slots: u32, believed: f64) -> u32 {
     let workers = jobs.div_ceil(u64::from(slots.max(1))) as f64 * believed;
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "saturates, and is not negative"
-    )]
-    let workers = workers.ceil() as u32;
-    workers
+    whole(workers.ceil())
 }
 
 /// The jobs for which so many workers are wanted, or more: what [`workers`] turns round.

@@ -3,7 +3,7 @@
 //! A window that slides keeps the promise exactly, and has a fault: what was spent in one hour is missing for the rest
 //! of a day. So half of the amount is for an even pace, and only the other half may be spent at once.
 
-use super::{Policy, Workload};
+use super::{Policy, Workload, whole};
 
 /// Parts of a period by which spending is remembered: what was spent is forgotten a part of the period late at most.
 const PARTS: i64 = 32;
@@ -149,13 +149,7 @@ impl Room {
 
     /// The same in workers.
     pub(super) fn workers(&self, bill: Bill) -> u32 {
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "saturates, and is not negative"
-        )]
-        let workers = (self.rate(bill) / bill.price + ROUNDING) as u32;
-        workers
+        whole(self.rate(bill) / bill.price + ROUNDING)
     }
 }
 

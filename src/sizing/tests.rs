@@ -46,8 +46,9 @@ impl Bench {
     }
 
     fn decide(&mut self, pin: Option<Pin>) -> Result<Decision, Undecided> {
-        let view = self.series.view(self.queue, self.now);
-        decide(self.now, view, &self.forecast, self.workload, &self.policy, pin, &mut self.state)
+        let Self { now, ref forecast, workload, ref policy, .. } = *self;
+        let queue = self.series.view(self.queue, now);
+        decide(&Given { now, queue, forecast, workload, policy, pin }, &mut self.state)
     }
 
     /// Sees an empty queue often enough to be believed.
@@ -297,7 +298,7 @@ fn a_queue_that_always_brings_more_has_workers_ahead_of_it_as_far_as_the_budget_
 fn spare_pods_are_wanted_for_what_a_forecast_expects_and_no_budget_is_spent_on_them() {
     let mut bench = Bench::new(no_keep_alive());
     assert_eq!(bench.sees(1, Some(9)).unwrap().hint, 0, "nothing was learned");
-    bench.after(5.0).forecast = taught(&[1], 24, 1005.0);
+    bench.after(15.0).forecast = taught(&[1], 24, 1015.0);
     let ahead = bench.decide(None).unwrap();
     assert_eq!(ahead.target, 10, "the budget has nothing yet");
     assert!(
@@ -318,7 +319,7 @@ fn for_jobs_a_forecast_goes_into_spare_pods_and_nowhere_else() {
     for strategy in [Strategy::Default, Strategy::Accurate, Strategy::Eager] {
         let mut bench = Bench::new(Policy { mode: Mode::Jobs(strategy), ..Policy::default() });
         let without = bench.sees(4, Some(3)).unwrap();
-        bench.after(5.0).forecast = taught(&[1], 24, 1005.0);
+        bench.after(15.0).forecast = taught(&[1], 24, 1015.0);
         let with = bench.decide(None).unwrap();
         assert_eq!((with.target, without.hint), (without.target, 0));
         assert!((5..20).contains(&with.hint), "{}", with.why);

@@ -5,19 +5,11 @@ use super::group::Claim;
 use super::proposal::{Proposal, Workers};
 use super::spare::Spare;
 use super::spending::{self, Bill, Room};
-use super::{Ahead, Decision, Pin, Policy, RefState, Undecided, Why, Workload, demand, saturate};
-use crate::forecast::outlook::Outlook;
-use crate::series::{Depth, NoFall, QueueView, Unseen};
+use super::{Ahead, Decision, Given, Pin, RefState, Undecided, Why, Workload, demand, saturate};
+use crate::series::{Depth, NoFall, QueueView};
 
-pub(super) fn propose(
-    now: f64,
-    queue: Result<QueueView, Unseen>,
-    forecast: &dyn Outlook,
-    workload: Workload,
-    policy: &Policy,
-    pin: Option<Pin>,
-    state: &mut RefState,
-) -> Result<Proposal, Undecided> {
+pub(super) fn propose(given: &Given<'_>, state: &mut RefState) -> Result<Proposal, Undecided> {
+    let Given { now, queue, workload, policy, pin, .. } = *given;
     if state.last_target.is_none()
         && let Some(replicas) = workload.asked_for()
     {
@@ -31,15 +23,11 @@ pub(super) fn propose(
     }
     let floor = state.floor;
     let (mut decision, claim, running) = match pin {
-        Some(Pin::Reactive) | None => {
-            let speculates = pin.is_none() && policy.budget > 0.0;
-            Sizing { now, view: &queue?, forecast, workload, policy, floor, room, speculates }
-                .decide(state)?
-        }
-        Some(Pin::Workers(n)) => pinned(queue.ok(), n, floor, "override", policy, workload),
+        Some(Pin::Reactive) | None => Sizing { given, view: queue?, floor, room }.decide(state)?,
+        Some(Pin::Workers(n)) => pinned(given, n, floor, "override"),
         Some(Pin::Hold) => {
             let held = state.last_target.ok_or(Undecided::NothingToHold)?;
-            pinned(queue.ok(), held, floor, "hold", policy, workload)
+            pinned(given, held, floor, "hold")
         }
     };
     decision.why.workload = Some(workload);
@@ -48,17 +36,13 @@ pub(super) fn propose(
 
 /// All that a target is made of, but what the ref remembers.
 struct Sizing<'a> {
-    now: f64,
-    view: &'a QueueView,
-    forecast: &'a dyn Outlook,
-    workload: Workload,
-    policy: &'a Policy,
+    given: &'a Given<'a>,
+    /// The queue, which is seen.
+    view: QueueView,
     /// Workers known to be busy.
     floor: u32,
     /// What may still be spent, where the policy bounds that.
     room: Option<Room>,
-    /// Whether anything may be spent on forecasts.
-    speculates: bool,
 }
 
 /// A decision, what it claims of a shared cap, and workers that the running jobs keep busy.
@@ -76,7 +60,8 @@ struct Limited {
 
 impl Sizing<'_> {
     fn decide(&self, state: &mut RefState) -> Result<Sized, Undecided> {
-        let Self { now, view, policy, .. } = *self;
+        let Self { given, view, .. } = self;
+        let Given { now, forecast, workload, policy, .. } = **given;
         let depth = &view.depth;
         let running = demand(&Depth { waiting: 0, ..*depth }, policy.slots);
         let blind = depth.in_flight.is_none();
@@ -91,7 +76,7 @@ impl Sizing<'_> {
         let lead = state.lead.mean();
         let needed = self.needed(running, lead);
         let held = state.hold.observe(now, policy.keep_alive, needed.workers);
-        let held = held.min(self.workload.worth_holding(depth, policy.slots)).max(needed.workers);
+        let held = held.min(workload.worth_holding(depth, policy.slots)).max(needed.workers);
         // Whoever removes workers does not know who is busy. What went with a job is work of this queue all the same,
         // and would be followed by more: without it each fall would bring about the next.
         let draining = saturate(depth.draining.div_ceil(u64::from(policy.slots.max(1))));
@@ -103,8 +88,8 @@ impl Sizing<'_> {
         let reactive = self.limit(unfallen(followed), paid);
 
         let affordable = state.budget.affords(lead);
-        let spare = if self.speculates {
-            Spare::of(self.forecast, policy.objective, lead, policy.slots, affordable)
+        let spare = if given.speculates() {
+            Spare::of(forecast, policy.objective, lead, policy.slots, affordable)
         } else {
             Spare::default()
         };
@@ -113,8 +98,7 @@ impl Sizing<'_> {
         let limited = self.limit(wanted, paid);
 
         let target = limited.target;
-        let pods =
-            if self.speculates { state.node_room.pods(now, self.forecast, policy, &state.lead) } else { 0 };
+        let pods = if given.speculates() { state.node_room.pods(given, &state.lead) } else { 0 };
         let expected = if pods > 0 { needed.workers.saturating_add(pods) } else { 0 };
         let hint = self.limit(expected, paid).objects_most.saturating_sub(target);
         let speculative = target.saturating_sub(reactive.target);
@@ -124,7 +108,7 @@ impl Sizing<'_> {
             depth: Some(*depth),
             slots: policy.slots,
             shared_work: (needed.workers < demand(depth, policy.slots))
-                .then(|| (self.forecast.service().law().mean(), lead)),
+                .then(|| (forecast.service().law().mean(), lead)),
             infeasible: needed.infeasible,
             ahead: (speculative > 0).then(|| Ahead {
                 workers: speculative,
@@ -157,29 +141,30 @@ impl Sizing<'_> {
             floor: self.floor.max(unfallen(0).min(target)),
             held: last,
             wants: [work, reactive.target, target, target.saturating_add(hint)],
-            there: self.workload.there(),
+            there: workload.there(),
             bill,
         };
         Ok((decision, claim, Some(running)))
     }
 
     fn needed(&self, running: u32, lead: f64) -> Needed {
-        let service = self.forecast.service();
+        let Given { forecast, policy, .. } = *self.given;
+        let service = forecast.service();
         Backlog {
             waiting: self.view.depth.waiting as f64,
             busy: f64::from(running),
-            slots: f64::from(self.policy.slots.max(1)),
+            slots: f64::from(policy.slots.max(1)),
             run: service.law(),
             known: service.jobs(),
             lead,
-            keep_alive: self.policy.keep_alive,
+            keep_alive: policy.keep_alive,
         }
-        .needed(self.policy.objective)
+        .needed(policy.objective)
     }
 
     /// What it costs, `last` being the workers that there are.
     fn bill(&self, last: u32, lead: f64) -> Bill {
-        let (service, policy) = (self.forecast.service(), self.policy);
+        let (service, policy) = (self.given.forecast.service(), self.given.policy);
         let Depth { waiting, in_flight, stuck, .. } = self.view.depth;
         let jobs = waiting.saturating_add(in_flight.unwrap_or(0).saturating_sub(stuck));
         let (run, price) = (service.law().mean(), policy.price_a_second());
@@ -194,36 +179,30 @@ impl Sizing<'_> {
     }
 
     fn limit(&self, wanted: u32, paid: Option<u32>) -> Limited {
+        let Given { policy, workload, .. } = *self.given;
         let raised = |by: u32, n: u32| if n > 0 { n.max(by) } else { 0 };
         let lowered = |by: Option<u32>, n: u32| n.min(by.unwrap_or(u32::MAX));
-        let at_least = raised(self.policy.min, wanted);
-        let objects_least = raised(self.workload.min.unwrap_or(0), at_least);
-        let capped = lowered(self.policy.max, objects_least);
+        let at_least = raised(policy.min, wanted);
+        let objects_least = raised(workload.min.unwrap_or(0), at_least);
+        let capped = lowered(policy.max, objects_least);
         let paid = lowered(paid, capped);
-        let objects_most = lowered(self.workload.max, paid);
+        let objects_most = lowered(workload.max, paid);
         Limited { at_least, objects_least, capped, paid, objects_most, target: objects_most.max(self.floor) }
     }
 }
 
 /// A target that the operator's override fixed; busy workers stay all the same.
-fn pinned(
-    view: Option<QueueView>,
-    n: u32,
-    floor: u32,
-    reason: &'static str,
-    policy: &Policy,
-    workload: Workload,
-) -> Sized {
+fn pinned(given: &Given<'_>, n: u32, floor: u32, reason: &'static str) -> Sized {
     let target = n.max(floor);
     let why = Why {
         target,
         reason,
-        depth: view.map(|view| view.depth),
+        depth: given.queue.ok().map(|view| view.depth),
         floor: (target > n).then_some(floor),
         ..Why::default()
     };
     let decision = Decision { target, reactive: target, hint: 0, why };
-    (decision, Claim::fixed(target, policy, workload), None)
+    (decision, Claim::fixed(target, given.policy, given.workload), None)
 }
 
 /// Workers known to be busy: counted where the layout names them, else as many as there may be. Jobs

@@ -182,7 +182,7 @@ mod tests {
     use crate::{
         forecast::{arrivals::Seen, horizons::Horizons, lead::Start},
         series::{Depth, QueueView},
-        sizing::{Policy, Workload, decide},
+        sizing::{Given, Policy, Workload, decide},
     };
 
     fn ref_name() -> RefName {
@@ -278,7 +278,8 @@ mod tests {
                 };
                 let decide = |forecast: &mut Forecast, state: &mut RefState| {
                     forecast.observe(t, Seen::Arrivals(arrivals), 3_600);
-                    decide(t, Ok(view), forecast, Workload::default(), &Policy::default(), None, state)
+                    let (workload, policy) = (Workload::default(), &Policy::default());
+                    decide(&Given { now: t, queue: Ok(view), forecast, workload, policy, pin: None }, state)
                 };
                 prop_assert_eq!(decide(&mut before, &mut ref_before), decide(&mut after, &mut ref_after));
                 prop_assert_eq!(&after, &before);

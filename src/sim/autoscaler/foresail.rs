@@ -17,7 +17,7 @@ use crate::sim::hpa::Behavior;
 use crate::sim::keda::{ScaledObject, ScaledObjectSpec};
 use crate::sim::ticks::first_from;
 use crate::sim::workers::WorkerPool;
-use crate::sizing::{self, Decision, Policy, RefState, Workload};
+use crate::sizing::{self, Decision, Given, Policy, RefState, Workload};
 
 /// Foresail with one queue and one ref.
 ///
@@ -241,9 +241,9 @@ impl Foresail {
         let view = self.series.view(self.queue, now);
         let forecast = self.learner.forecast();
         let ablated = self.ablation.map(|ablation| Ablated { forecast, ablation, pool });
-        let outlook = ablated.as_ref().map_or(forecast as &dyn Outlook, |ablated| ablated);
-        self.decision =
-            sizing::decide(now, view, outlook, workload, &self.policy, None, &mut self.state).ok();
+        let forecast = ablated.as_ref().map_or(forecast as &dyn Outlook, |ablated| ablated);
+        let given = Given { now, queue: view, forecast, workload, policy: &self.policy, pin: None };
+        self.decision = sizing::decide(&given, &mut self.state).ok();
         self.activated |= !was_active && self.decision.as_ref().is_some_and(Decision::active);
         let regular = self.sampling.jitter <= 0.0 && !faults::any(&self.sampling.faults, now);
         self.steady = regular && self.decision.is_some() && view.is_ok_and(|view| view.is_steady());
