@@ -134,7 +134,8 @@ impl Mixture {
     pub(super) fn quantiles<const N: usize>(&self, levels: [f64; N], most: u64) -> [u64; N] {
         let mut found = [most; N];
         let (mut at, mut below, mut least) = (0, 0.0, 0);
-        if self.usual.mean() < f64::from(WALK) && self.usual.ln_none() > -600.0 {
+        let is_near = most <= u64::from(WALK) || self.usual.mean() < f64::from(WALK);
+        if is_near && self.usual.ln_none() > -600.0 {
             least = u64::from(WALK);
             let walk = usize::try_from(most.min(least)).unwrap_or(WALK as usize);
             let other = self.other.masses();

@@ -1,5 +1,7 @@
 //! The distribution of a run time, as a survival function on log-spaced edges.
 
+use std::sync::OnceLock;
+
 use super::renewal;
 use super::{BUCKETS, LONGEST, Prior, buckets};
 
@@ -10,14 +12,21 @@ const BEYOND: f64 = LONGEST;
 ///
 /// The survival function is known at 64 edges and falls by a constant hazard between them; beyond 10 days
 /// exponentially with a mean of 10 days more.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Law {
     /// `P(run > edge)`.
     survival: [f32; BUCKETS],
     /// Integral of the survival function from 0 to the edge, seconds.
     integral: [f32; BUCKETS],
-    /// Completions that one worker is expected to bring about in the time to the edge.
-    renewals: [f32; BUCKETS],
+    /// Completions that one worker is expected to bring about in the time to the edge; found when first asked for,
+    /// since it takes most of the time and only the objective `wait` asks.
+    renewals: OnceLock<[f32; BUCKETS]>,
+}
+
+impl PartialEq for Law {
+    fn eq(&self, other: &Self) -> bool {
+        (self.survival, self.integral) == (other.survival, other.integral)
+    }
 }
 
 impl Default for Law {
@@ -46,11 +55,10 @@ impl Law {
             (from, lasting) = (edge, after);
             (survival[bucket], integral[bucket]) = (lasting, area);
         }
-        let renewals = renewal::function(&edges, &survival, &integral, area + lasting * BEYOND);
         Self {
             survival: survival.map(|x| x as f32),
             integral: integral.map(|x| x as f32),
-            renewals: renewals.map(|x| x as f32),
+            renewals: OnceLock::new(),
         }
     }
 
@@ -112,16 +120,23 @@ impl Law {
         if x <= 0.0 {
             return 0.0;
         }
+        let renewals = self.renewals.get_or_init(|| self.find_renewals());
         if x >= LONGEST {
-            return f64::from(self.renewals[BUCKETS - 1]) + (x - LONGEST) / self.mean();
+            return f64::from(renewals[BUCKETS - 1]) + (x - LONGEST) / self.mean();
         }
         let bucket = buckets().of(x);
         let (from, before) = match bucket {
             0 => (0.0, 0.0),
-            _ => (buckets().edge(bucket - 1), f64::from(self.renewals[bucket - 1])),
+            _ => (buckets().edge(bucket - 1), f64::from(renewals[bucket - 1])),
         };
         let to = buckets().edge(bucket);
-        before + (f64::from(self.renewals[bucket]) - before) * ((x - from) / (to - from)).clamp(0.0, 1.0)
+        before + (f64::from(renewals[bucket]) - before) * ((x - from) / (to - from)).clamp(0.0, 1.0)
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "kept in single precision")]
+    fn find_renewals(&self) -> [f32; BUCKETS] {
+        let (survival, integral) = (self.survival.map(f64::from), self.integral.map(f64::from));
+        renewal::function(&buckets().edges(), &survival, &integral, self.mean()).map(|x| x as f32)
     }
 
     /// The same of a worker that is met at a random moment of a job: `x / mean`, exactly.
