@@ -20,6 +20,11 @@ impl Table {
         self.rows.push(row);
     }
 
+    /// Whether it has no rows.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rows.len() == 1
+    }
+
     /// The header, then every row; all have the same number of cells.
     pub(crate) fn rows(&self) -> &[Vec<String>] {
         &self.rows

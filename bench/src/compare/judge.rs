@@ -32,10 +32,8 @@ pub(crate) struct Verdict {
     pub(crate) same_cost_p95: Option<(usize, Ratio)>,
     /// The cheapest setting of those that wait as long; `None` where none waits so short.
     pub(crate) same_wait: Option<(usize, Ratio)>,
-    /// The setting with the least waits and cost together, and the ratio of these.
-    pub(crate) tuned: Option<(usize, f64)>,
-    /// Of what the best bound saves against that setting, the part that Foresail saves.
-    pub(crate) of_bound: Option<f64>,
+    /// The setting with the least waits and cost together.
+    pub(crate) tuned: Option<Tuned>,
     /// Mean wait over that of the first opponent as people run it, by resampling the days.
     pub(crate) interval: Option<Interval>,
 }
@@ -76,13 +74,6 @@ impl Verdict {
             .copied()
             .filter(|&at| outcome(at).waits.mean <= EQUAL * ours.waits.mean)
             .collect();
-        let tuned = least(&settings, &|outcome| outcome.cost(worth));
-        let bounds: Vec<usize> = played.of(Role::Bound).collect();
-        let bound = least(&bounds, &|outcome| outcome.cost(worth));
-        let of_bound = tuned.zip(bound).and_then(|(tuned, bound)| {
-            let most = saved(outcome(bound), outcome(tuned), worth);
-            (most > 0.0).then(|| saved(ours, outcome(tuned), worth) / most)
-        });
         let as_run: Vec<_> = played.of(Role::AsPeopleRunIt).map(against).collect();
         let interval =
             as_run.first().and_then(|&(first, _)| interval(ours, outcome(first), |day| day.waited));
@@ -91,16 +82,36 @@ impl Verdict {
             same_cost: least(&as_cheap, &|outcome| outcome.waits.mean).map(against),
             same_cost_p95: least(&as_cheap, &|outcome| outcome.waits.p95).map(against),
             same_wait: least(&as_quick, &Outcome::paid).map(against),
-            tuned: tuned.map(|at| (at, ours.cost(worth) / outcome(at).cost(worth))),
-            of_bound,
+            tuned: Tuned::of(played, contender, case, worth),
             as_run,
             interval,
         }
     }
 }
 
-fn saved(outcome: &Outcome, against: &Outcome, worth: f64) -> f64 {
-    against.cost(worth) - outcome.cost(worth)
+/// The setting of KEDA that has the least waits and cost together in one case, and how Foresail did beside it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Tuned {
+    /// Which contender it is.
+    pub(crate) setting: usize,
+    /// Foresail's waits and cost together, over its.
+    pub(crate) ratio: f64,
+    /// Of what the better clairvoyant saves against it, the part that Foresail saves.
+    pub(crate) of_bound: Option<f64>,
+}
+
+impl Tuned {
+    pub(super) fn of(played: &Played, ours: usize, case: usize, worth: f64) -> Option<Self> {
+        let cost = |at: usize| played.outcome(case, at).cost(worth);
+        let least = |role: Role| {
+            let done = played.of(role).filter(|&at| played.outcome(case, at).unfinished == 0);
+            done.map(|at| (at, cost(at))).min_by(|a, b| a.1.total_cmp(&b.1))
+        };
+        let (setting, theirs) = least(Role::KedaSetting)?;
+        let bound = least(Role::Bound).filter(|&(_, bound)| bound < theirs);
+        let of_bound = bound.map(|(_, bound)| (theirs - cost(ours)) / (theirs - bound));
+        Some(Self { setting, ratio: cost(ours) / theirs, of_bound })
+    }
 }
 
 /// The setting with the least geometric mean of waits and cost together over the other logs in the same world.

@@ -40,14 +40,9 @@ pub(super) fn of(whole: &str, policy: &Policy, victims: bool, max: u32) -> impl 
 pub(super) fn table(played: &Played, worth: f64) -> Option<Table> {
     let mut table =
         Table::new(["changed, beside the whole", "mean wait", "p95 wait", "paid", "cost", "turns"]);
-    let wholes: Vec<usize> = played.of(Role::Foresail).collect();
-    let name = |at: usize| played.contenders[at].name.as_str();
-    let mut any = false;
-    for part in played.of(Role::Part) {
-        let is_whole = |whole: &usize| name(part).starts_with(name(*whole));
-        let Some(whole) = wholes.iter().copied().filter(is_whole).max_by_key(|&at| name(at).len()) else {
-            continue;
-        };
+    // Both in the order of the variants, as many of the one for each of the other.
+    let wholes = played.of(Role::Foresail).flat_map(|whole| std::iter::repeat_n(whole, PARTS.len()));
+    for (whole, part) in wholes.zip(played.of(Role::Part)) {
         let mean = |of: fn(&Outcome, f64) -> f64| {
             let cases = 0..played.cases.len();
             let ratio = |case| {
@@ -58,14 +53,13 @@ pub(super) fn table(played: &Played, worth: f64) -> Option<Table> {
             mean.map_or_else(|| "-".to_owned(), |mean| format!("{mean:.3}"))
         };
         table.row([
-            name(part).to_owned(),
+            played.contenders[part].name.clone(),
             mean(|run, _| run.waits.mean),
             mean(|run, _| run.waits.p95.max(1.0)),
             mean(|run, _| run.paid()),
             mean(Outcome::cost),
             mean(|run, _| run.reversals as f64),
         ]);
-        any = true;
     }
-    any.then_some(table)
+    (!table.is_empty()).then_some(table)
 }

@@ -6,7 +6,7 @@ use foresail::sim::{foresight::Foresight, world::Outcome};
 
 use super::{
     contender::Role,
-    judge::{Ratio, Verdict, judge},
+    judge::{Ratio, Tuned, Verdict, judge},
     parts,
     play::Played,
     stats, trade,
@@ -31,7 +31,7 @@ impl Report {
     pub(crate) fn shown(&self, case: usize) -> Vec<usize> {
         let of = |verdict: &Verdict| {
             let chosen = [verdict.elsewhere, verdict.same_cost, verdict.same_cost_p95, verdict.same_wait];
-            let tuned = verdict.tuned.map(|(at, _)| at);
+            let tuned = verdict.tuned.map(|tuned| tuned.setting);
             chosen.into_iter().flatten().map(|(at, _)| at).chain(tuned).collect::<Vec<_>>()
         };
         let chosen: Vec<usize> = self.judged.iter().flat_map(|(_, verdicts)| of(&verdicts[case])).collect();
@@ -105,13 +105,13 @@ impl Report {
                 "- {ours}: mean wait over that of {theirs} {mean:.3} (95 %: {low:.3} to {high:.3}, by resampling days)"
             )?;
         }
-        if let Some((tuned, ratio)) = verdict.tuned {
-            let (ours, tuned) = (name(ours), name(tuned));
+        if let Some(Tuned { setting, ratio, of_bound }) = verdict.tuned {
+            let (ours, tuned) = (name(ours), name(setting));
             write!(
                 f,
                 "- {ours}: cost over that of the best setting of KEDA in hindsight ({tuned}) {ratio:.3}"
             )?;
-            match verdict.of_bound {
+            match of_bound {
                 Some(part) => writeln!(f, "; {:.0} % of what a clairvoyant would have saved", 100.0 * part),
                 None => writeln!(f),
             }?;
@@ -152,7 +152,7 @@ impl Report {
     }
 
     /// Over all cases, against each opponent of one of Foresail's variants.
-    pub(crate) fn summary(&self, ours: usize, verdicts: &[Verdict]) -> Table {
+    pub(crate) fn summary(&self, ours: usize, verdicts: &[Verdict]) -> Option<Table> {
         let against = format!("{} against", self.played.contenders[ours].name);
         let mut table = Table::new([&against, "mean wait", "p95 wait", "cost", "worst mean wait", "logs"]);
         let first = self.played.of(Role::AsPeopleRunIt);
@@ -168,7 +168,7 @@ impl Report {
         summarise(&mut table, verdicts, "KEDA in hindsight, same cost: mean", |v| of(v.same_cost));
         summarise(&mut table, verdicts, "KEDA in hindsight, same cost: p95", |v| of(v.same_cost_p95));
         summarise(&mut table, verdicts, "KEDA in hindsight, same mean wait", |v| of(v.same_wait));
-        table
+        (!table.is_empty()).then_some(table)
     }
 }
 
@@ -255,7 +255,9 @@ impl Report {
         )?;
         writeln!(f, "### All of them, geometric means (below 1 is better)\n")?;
         for (ours, verdicts) in &self.judged {
-            writeln!(f, "{}", self.summary(*ours, verdicts))?;
+            if let Some(summary) = self.summary(*ours, verdicts) {
+                writeln!(f, "{summary}")?;
+            }
             if let Some(trade) = trade::table(&self.played, *ours) {
                 writeln!(f, "{trade}")?;
             }

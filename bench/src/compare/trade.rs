@@ -1,6 +1,6 @@
 //! Waits and cost added up, at several worths, beside the settings of KEDA that hindsight would choose.
 
-use super::{contender::Role, play::Played, stats};
+use super::{judge::Tuned, play::Played, stats};
 use crate::table::Table;
 
 /// Worker-seconds that a second of waiting is worth.
@@ -16,11 +16,13 @@ pub(super) fn table(played: &Played, ours: usize) -> Option<Table> {
         "of the clairvoyant's saving",
     ]);
     for worth in WORTHS {
-        let beside: Vec<Beside> =
-            (0..played.cases.len()).filter_map(|case| Beside::of(played, case, ours, worth)).collect();
-        let worst = beside.iter().max_by(|a, b| a.ratio.total_cmp(&b.ratio))?;
-        let mean = stats::geometric_mean(beside.iter().map(|one| one.ratio))?;
-        let saved: Vec<f64> = beside.iter().filter_map(|one| one.of_bound).collect();
+        let tuned: Vec<(usize, Tuned)> = (0..played.cases.len())
+            .filter_map(|case| Some((case, Tuned::of(played, ours, case, worth)?)))
+            .collect();
+        let (worst, Tuned { ratio, .. }) = tuned.iter().max_by(|a, b| a.1.ratio.total_cmp(&b.1.ratio))?;
+        let worst = &played.cases[*worst];
+        let mean = stats::geometric_mean(tuned.iter().map(|(_, tuned)| tuned.ratio))?;
+        let saved: Vec<f64> = tuned.iter().filter_map(|(_, tuned)| tuned.of_bound).collect();
         let saved = if saved.is_empty() {
             "-".to_owned()
         } else {
@@ -29,8 +31,8 @@ pub(super) fn table(played: &Played, ours: usize) -> Option<Table> {
         table.row([
             format!("a second of waiting worth {worth} worker-seconds"),
             format!("{mean:.2}"),
-            format!("{:.2}", worst.ratio),
-            format!("{}, {}", played.cases[worst.case].log, played.cases[worst.case].label),
+            format!("{ratio:.2}"),
+            format!("{}, {}", worst.log, worst.label),
             saved,
         ]);
     }
@@ -45,25 +47,4 @@ pub(super) fn turns(played: &Played, ours: usize, as_quick: impl Fn(usize) -> Op
         (theirs > 0).then(|| played.outcome(case, ours).reversals as f64 / theirs as f64)
     };
     stats::geometric_mean((0..played.cases.len()).filter_map(ratio))
-}
-
-/// One run beside the best setting of KEDA for its case.
-struct Beside {
-    case: usize,
-    ratio: f64,
-    /// Of what the better clairvoyant saves against that setting, the part that is saved here.
-    of_bound: Option<f64>,
-}
-
-impl Beside {
-    fn of(played: &Played, case: usize, ours: usize, worth: f64) -> Option<Self> {
-        let cost = |at: usize| played.outcome(case, at).cost(worth);
-        let done = |at: &usize| played.outcome(case, *at).unfinished == 0;
-        let least = |role: Role| played.of(role).filter(done).map(cost).min_by(f64::total_cmp);
-        let tuned = least(Role::KedaSetting)?;
-        let of_bound = least(Role::Bound)
-            .filter(|bound| *bound < tuned)
-            .map(|bound| (tuned - cost(ours)) / (tuned - bound));
-        Some(Self { case, ratio: cost(ours) / tuned, of_bound })
-    }
 }

@@ -29,8 +29,12 @@ pub(crate) fn actors(report: &Report, case: usize) -> Vec<Actor> {
     };
     let mut all: Vec<Actor> =
         named(Role::Foresail, &FORESAIL).chain(named(Role::AsPeopleRunIt, &KEDA)).collect();
-    if let Some((contender, _)) = verdict(report, case).and_then(|verdict| verdict.tuned) {
-        all.push(Actor { contender, name: "best KEDA in hindsight".to_owned(), class: HINDSIGHT });
+    if let Some(tuned) = verdict(report, case).and_then(|verdict| verdict.tuned) {
+        all.push(Actor {
+            contender: tuned.setting,
+            name: "best KEDA in hindsight".to_owned(),
+            class: HINDSIGHT,
+        });
     }
     all
 }

@@ -38,7 +38,9 @@ fn over_all(report: &Report) -> Markup {
                 "Ratios, as geometric means over the logs: below 1 Foresail waits or costs less. Worst mean wait: \
                  the ratio on the log where Foresail does worst."
             }
-            @for (ours, verdicts) in &report.judged { (page::table(&report.summary(*ours, verdicts))) }
+            @for (ours, verdicts) in &report.judged {
+                @if let Some(summary) = report.summary(*ours, verdicts) { (page::table(&summary)) }
+            }
         }
     }
 }
