@@ -113,7 +113,11 @@ impl Store for FileStore {
         match File::open(&self.path).and_then(|mut file| file.read_to_end(&mut bytes)) {
             Ok(_) => {}
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Loaded::default()),
-            Err(error) => return Err(self.error("read", &error)),
+            Err(error) => {
+                self.foreign = true;
+                let StoreError(said) = self.error("read", &error);
+                return Err(StoreError(format!("{said}; it is kept as {}", self.aside().display())));
+            }
         }
         let mut loaded = parse(&bytes);
         if let Some(fault) = &mut loaded.fault {
@@ -263,6 +267,19 @@ mod tests {
         assert!(fault.starts_with("it is no kept state; the file is kept as "), "{fault}");
         write(&mut store, &[record("a")]);
         assert_eq!(fs::read_to_string(folder.path().join("state.unusable")).unwrap(), "somebody's notes");
+        assert_eq!(FileStore::new(path).load().unwrap().records, [record("a")]);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_moved_aside_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state");
+        fs::create_dir(&path).unwrap();
+        let mut store = FileStore::new(path.clone());
+        let said = store.load().unwrap_err().to_string();
+        assert!(said.contains("cannot read ") && said.contains("; it is kept as "), "{said}");
+        write(&mut store, &[record("a")]);
+        assert_eq!(names(folder.path()), ["state", "state.unusable"]);
         assert_eq!(FileStore::new(path).load().unwrap().records, [record("a")]);
     }
 
