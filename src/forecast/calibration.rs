@@ -88,8 +88,9 @@ impl Calibration {
     }
 }
 
-/// The share of an outcome's mass that lies within a level: 1 below the quantile, 0 above it.
-fn covered(level: f64, below: f64, at: f64) -> f64 {
+/// The share of an outcome's mass that lies within a level, `below` being the mass below it and `at` its own: 1 below
+/// the quantile, 0 above it.
+pub fn covered(level: f64, below: f64, at: f64) -> f64 {
     if at > 0.0 { ((level - below) / at).clamp(0.0, 1.0) } else { f64::from(u8::from(level > below)) }
 }
 

@@ -2,7 +2,7 @@
 
 use std::ops::AddAssign;
 
-use super::skill::loss;
+use super::calibration::LEVELS;
 
 /// Sums over the outcomes of forecasts. Unlike [`Skill`](super::skill::Skill) they forget nothing.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -15,7 +15,7 @@ pub struct Outcomes {
     pub nothing: f64,
     /// The same by "as many come as in the same time before".
     pub persistence: f64,
-    /// Outcomes that the quantile at each of [`LEVELS`](super::calibration::LEVELS) covered, one equal to it in part.
+    /// Outcomes that the quantile at each of [`LEVELS`] covered, one equal to it in part.
     pub covered: [f64; 4],
 }
 
@@ -43,4 +43,11 @@ impl AddAssign for Outcomes {
             *sum += more;
         }
     }
+}
+
+/// The mean quantile (pinball) loss of these quantiles at [`LEVELS`], in jobs: `level (y - q)` where `q` fell short of
+/// the outcome `y`, `(1 - level) (q - y)` where it was more.
+pub fn loss(quantiles: [f64; 4], outcome: f64) -> f64 {
+    let one = |(q, level): (f64, f64)| ((outcome - q) * level).max((q - outcome) * (1.0 - level));
+    quantiles.into_iter().zip(LEVELS).map(one).sum::<f64>() / LEVELS.len() as f64
 }

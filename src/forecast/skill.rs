@@ -2,13 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::calibration::LEVELS;
 use super::outcomes::Outcomes;
 
 /// Decayed losses of a forecast, of "nothing arrives" and of "as many as in the same time before".
 ///
-/// The loss is the mean quantile (pinball) loss over [`LEVELS`], in arrivals: `level (y - q)` where `q` fell short of
-/// the outcome `y`, `(1 - level) (q - y)` where it was more. It is the loss of whoever holds `q` workers ready.
+/// The loss is the mean [quantile loss](super::outcomes::loss), that of whoever holds so many workers ready.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Skill {
     forecast: f32,
@@ -21,12 +19,12 @@ impl Skill {
     /// Share of the loss of "nothing arrives" that the forecast saves; 1 is perfect, 0 or less is worthless, and 0
     /// while nothing is known.
     pub fn against_nothing(&self) -> f64 {
-        saved(self.forecast, self.nothing)
+        saved(self.forecast.into(), self.nothing.into())
     }
 
     /// The same against "as many as in the same time before".
     pub fn against_persistence(&self) -> f64 {
-        saved(self.forecast, self.persistence)
+        saved(self.forecast.into(), self.persistence.into())
     }
 
     /// Outcomes that this rests on, decayed.
@@ -51,12 +49,7 @@ impl Skill {
     }
 }
 
-/// The mean quantile loss of these quantiles at [`LEVELS`].
-pub fn loss(quantiles: [f64; 4], outcome: f64) -> f64 {
-    let one = |(q, level): (f64, f64)| ((outcome - q) * level).max((q - outcome) * (1.0 - level));
-    quantiles.into_iter().zip(LEVELS).map(one).sum::<f64>() / LEVELS.len() as f64
-}
-
-fn saved(mine: f32, theirs: f32) -> f64 {
-    if theirs > 0.0 { 1.0 - f64::from(mine) / f64::from(theirs) } else { 0.0 }
+/// The part of the loss of others that a forecast saved; 0 where they lost nothing.
+pub fn saved(mine: f64, theirs: f64) -> f64 {
+    if theirs > 0.0 { 1.0 - mine / theirs } else { 0.0 }
 }

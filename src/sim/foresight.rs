@@ -4,8 +4,14 @@ use serde::{Deserialize, Serialize};
 
 use super::job_log::{JobLog, Transform};
 use crate::forecast::{
-    Forecast, arrivals::Seen, calibration::LEVELS, crps::crps, horizons::Horizons, predictive::Predictive,
-    skill::loss,
+    Forecast,
+    arrivals::Seen,
+    calibration::{LEVELS, covered},
+    crps::crps,
+    horizons::Horizons,
+    outcomes::loss,
+    predictive::Predictive,
+    skill::saved,
 };
 
 /// Levels at which coverage is counted.
@@ -65,10 +71,6 @@ impl Losses {
             *loss /= n;
         }
     }
-}
-
-fn saved(ours: f64, theirs: f64) -> f64 {
-    if theirs > 0.0 { 1.0 - ours / theirs } else { 0.0 }
 }
 
 impl Foresight {
@@ -161,11 +163,7 @@ impl Judge {
         sums.crps.add(crps(law, outcome), came, (came - before).abs());
         let (below, to) = (1.0 - law.at_least(outcome), 1.0 - law.at_least(outcome + 1));
         for (sum, level) in sums.covered.iter_mut().zip(COVERED_AT) {
-            *sum += if to > below {
-                ((level - below) / (to - below)).clamp(0.0, 1.0)
-            } else {
-                f64::from(u8::from(level > below))
-            };
+            *sum += covered(level, below, to - below);
         }
     }
 

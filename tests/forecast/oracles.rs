@@ -8,10 +8,10 @@ use foresail::forecast::{
     crps::crps,
     horizons::Horizons,
     negative_binomial::NegativeBinomial,
+    outcomes::loss,
     predictive::{DueBurst, Predictive},
     rates::Rates,
     service::Prior,
-    skill,
 };
 use serde::{Deserialize, de::DeserializeOwned};
 
@@ -89,7 +89,7 @@ struct LossCase {
 #[test]
 fn the_quantile_loss_is_that_of_scoringrules() {
     for case in fixture::<Vec<LossCase>>("quantile_loss.json") {
-        assert!(near(skill::loss(case.quantiles, case.outcome), case.loss, 1e-12));
+        assert!(near(loss(case.quantiles, case.outcome), case.loss, 1e-12));
     }
 }
 
