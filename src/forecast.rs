@@ -100,6 +100,11 @@ impl Forecast {
         self.arrivals.set_horizons(horizons);
     }
 
+    /// Makes its forecasts at other seconds than its neighbours, by `part` (0 to 1) of the time between two.
+    fn apart(&mut self, part: f64) {
+        self.arrivals.apart(part);
+    }
+
     /// The recurring bursts.
     pub fn calendar(&self) -> &Calendar {
         &self.calendar

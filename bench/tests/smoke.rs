@@ -27,7 +27,7 @@ fn a_tick_is_measured_and_a_steady_one_allocates_nothing() {
     let report = bench(&["tick", "--queues", "500", "--seconds", "0.2"]);
     let [row] = &rows(&report, "500")[..] else { panic!("{report}") };
     assert!(row[3].parse::<u64>().unwrap() > 0, "{report}");
-    assert_eq!(row[7..9], ["0", "0"], "intake, decide and publish:\n{report}");
+    assert_eq!(row[8..10], ["0", "0"], "intake, decide and publish:\n{report}");
 }
 
 #[test]

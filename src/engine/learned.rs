@@ -43,6 +43,7 @@ mod tests {
     use tokio::sync::oneshot;
 
     use super::*;
+    use crate::engine::queues::turn;
     use crate::{
         answers::Answers,
         clock::VirtualClock,
@@ -96,18 +97,20 @@ policies: { default: { budget: 0.125 } }
             engine.tick(at);
         }
         let table = answers.load();
-        // The first forecast of a queue comes out after its own length, then one at each third of that.
-        let each = |length: u32| f64::from(2 * ((399 - length) / (length / 3) + 1));
+        // The first forecast of a queue comes out after its own length, then one at each third of that; the second queue
+        // begins later.
+        let of = |length: f64, place| ((399.0 - length) / (length / 3.0) - turn(place)).floor() + 1.0;
+        let each = |length: f64| of(length, 0) + of(length, 1);
         assert_eq!(
             table.outcomes.map(|of| of.number.to_string()),
-            [30, 90, 300].map(|at| each(at).to_string())
+            [30.0, 90.0, 300.0].map(|at| each(at).to_string())
         );
         let run_time = table.queues[0].run_time.unwrap();
         // Two at a time and one in ten seconds: 20 s, and what is assumed of a new queue counts for one job.
         assert!((20.0..200.0).contains(&run_time), "{run_time}");
         let metrics = Metrics::new(answers.clone(), Arc::new(VirtualClock::new(400.0))).text();
         for line in [
-            format!("foresail_forecast_outcomes_total{{horizon=\"lead\"}} {}", each(90)),
+            format!("foresail_forecast_outcomes_total{{horizon=\"lead\"}} {}", each(90.0)),
             "foresail_forecast_loss_total{horizon=\"short\",of=\"persistence\"} ".to_owned(),
             "foresail_forecast_covered_total{horizon=\"long\",level=\"0.97\"} ".to_owned(),
             "foresail_ref_busy_seconds_total{metric=\"foresail-md".to_owned(),

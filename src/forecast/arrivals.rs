@@ -57,6 +57,9 @@ pub struct Arrivals {
     basis: Basis,
     /// Rising.
     horizons: [Horizon; HORIZONS],
+    /// By which part of the time between two forecasts each horizon begins later, 0 to 1.
+    #[serde(skip)]
+    apart: f64,
 }
 
 /// As the age of the last arrival before the first, seconds: longer than any age that is told apart.
@@ -73,6 +76,7 @@ impl Arrivals {
             total: 0.0,
             basis: Basis::Counted,
             horizons: horizons.seconds().map(Horizon::new),
+            apart: 0.0,
         }
     }
 
@@ -134,6 +138,7 @@ impl Arrivals {
         self.total += live.total;
         self.basis = live.basis;
         self.seen_until = Some(now);
+        self.apart = live.apart;
         self.restart(now);
     }
 
@@ -209,12 +214,17 @@ impl Arrivals {
         Recent { rates: self.rates, age: self.age }
     }
 
-    /// Drops all forecasts that await an outcome, and makes new ones at once.
+    /// Makes its forecasts at other seconds than its neighbours, from the next time on that they begin.
+    pub(super) fn apart(&mut self, part: f64) {
+        self.apart = part;
+    }
+
+    /// Drops all forecasts that await an outcome, and begins with new ones.
     fn restart(&mut self, now: f64) {
         for horizon in &mut self.horizons {
-            horizon.restart(now);
+            horizon.restart(now, self.apart);
         }
-        self.next = now;
+        self.next = self.horizons.iter().map(Horizon::next).fold(f64::INFINITY, f64::min);
     }
 
     fn step(&mut self, last: f64, t: f64, arrivals: f64, due: impl Fn(f64, f64) -> DueBurst) {
@@ -225,7 +235,7 @@ impl Arrivals {
         // Within a step longer than a horizon the outcomes would be guesses: such a horizon begins anew.
         for horizon in &mut self.horizons {
             if horizon.seconds() < t - last {
-                horizon.restart(t);
+                horizon.restart(t, self.apart);
             }
         }
         let mut at = last;

@@ -143,16 +143,22 @@ impl Horizon {
         self.next
     }
 
-    /// Drops the forecasts whose outcome can no longer be known, and begins anew at `now`.
-    pub fn restart(&mut self, now: f64) {
+    /// Drops the forecasts whose outcome can no longer be known, and begins anew: at `now`, or later by so many of the
+    /// times between two forecasts, 0 to 1.
+    pub fn restart(&mut self, now: f64, later: f64) {
         self.made = 0;
-        self.next = now;
+        self.next = now + later * self.every();
+    }
+
+    /// Seconds between two forecasts.
+    fn every(&self) -> f64 {
+        self.seconds / PENDING as f64
     }
 
     /// Takes the outcome of the oldest forecast, if one is due, and makes the next. To be called at exactly
     /// [`Self::next`], with all arrivals until then in `total`.
     pub fn turn(&mut self, recent: &Recent, total: f64, due: DueBurst) {
-        let every = self.seconds / PENDING as f64;
+        let every = self.every();
         let mut before = 0.0;
         if usize::from(self.made) == PENDING {
             let oldest = self.pending[0];

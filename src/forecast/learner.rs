@@ -88,10 +88,11 @@ impl Learner {
         self.forecast = past;
     }
 
-    /// Makes laws of the service time at other seconds than its neighbours, by `part` (0 to 1) of the time between
-    /// two: many queues are seen first in one tick, and would all have theirs made in one.
+    /// Makes forecasts and laws of the service time at other seconds than its neighbours, by `part` (0 to 1) of the
+    /// time between two: many queues are seen first in one tick, and would all have theirs made in one.
     #[must_use]
-    pub fn apart(self, part: f64) -> Self {
+    pub fn apart(mut self, part: f64) -> Self {
+        self.forecast.apart(part);
         Self { refresh_first: REFRESH_EVERY * part, ..self }
     }
 
