@@ -20,7 +20,7 @@ use crate::{peer, rooms::Rooms, world};
 
 /// Serves Foresail: the real refs, sampler, engine, answers and gRPC server, on an embedded source.
 pub(crate) fn foresail() -> anyhow::Result<()> {
-    let rooms = Rooms::start(world::config()?, Arc::new(world::Embedded::default()))?;
+    let rooms = Rooms::start(world::config()?, Arc::new(world::Embedded::new(0.1)))?;
     let server = Server::new(rooms.scaler(), rooms.config().grpc.clone())?;
     on_its_own_thread(&rooms.stop, |listener, _| async move { Ok(server.run(listener).await?) })
 }

@@ -35,7 +35,10 @@ pub(crate) struct Args {
     /// Numbers of queues, each with one ref.
     #[arg(long, value_delimiter = ',', default_values_t = [1_000, 10_000, 100_000])]
     queues: Vec<usize>,
-    /// Seconds for each number of queues.
+    /// Jobs that come to each queue in a second: the more, the longer its forecasts take. More than 0 and at most 5.
+    #[arg(long, value_delimiter = ',', default_values_t = [0.1, 5.0], value_parser = arrivals)]
+    arrivals: Vec<f64>,
+    /// Seconds for each of both.
     #[arg(long, default_value_t = 5.0)]
     seconds: f64,
     /// All refs share a cap of so many workers.
@@ -46,8 +49,15 @@ pub(crate) struct Args {
 /// Ticks for each number of queues.
 pub(crate) fn run(args: &Args) -> anyhow::Result<impl Display + use<>> {
     let during = Duration::from_secs_f64(args.seconds);
-    let costs = args.queues.iter().map(|&queues| measure(queues, args.group, during));
+    let worlds =
+        args.arrivals.iter().flat_map(|&arrivals| args.queues.iter().map(move |&queues| (arrivals, queues)));
+    let costs = worlds.map(|(arrivals, queues)| measure(queues, arrivals, args.group, during));
     Ok(Report(costs.collect::<Result<_, _>>()?))
+}
+
+fn arrivals(text: &str) -> Result<f64, String> {
+    let given = text.parse().ok().filter(|arrivals| *arrivals > 0.0 && *arrivals <= 5.0);
+    given.ok_or_else(|| "not a number above 0 and at most 5".to_owned())
 }
 
 struct Report(Vec<Cost>);
@@ -55,6 +65,7 @@ struct Report(Vec<Cost>);
 /// What the ticks of one number of queues cost.
 struct Cost {
     queues: usize,
+    arrivals: f64,
     intake: Part,
     decide: Part,
     whole: Histogram<u64>,
@@ -66,12 +77,12 @@ struct Part {
     allocated: usize,
 }
 
-fn measure(queues: usize, group: Option<u32>, during: Duration) -> anyhow::Result<Cost> {
-    let mut bench = Bench::new(queues, group)?;
+fn measure(queues: usize, arrivals: f64, group: Option<u32>, during: Duration) -> anyhow::Result<Cost> {
+    let mut bench = Bench::new(queues, arrivals, group)?;
     for _ in 0..WARM_UP {
         bench.tick()?;
     }
-    let mut cost = Cost { queues, intake: Part::new(), decide: Part::new(), whole: histogram() };
+    let mut cost = Cost { queues, arrivals, intake: Part::new(), decide: Part::new(), whole: histogram() };
     let end = Instant::now() + during;
     while Instant::now() < end || cost.whole.len() < 3 {
         let (intake, decide) = bench.tick()?;
@@ -94,7 +105,7 @@ pub(crate) struct Held {
 
 /// Builds the rooms and ticks until both tables are full.
 pub(crate) fn held(queues: usize) -> anyhow::Result<Held> {
-    let mut bench = Bench::new(queues, None)?;
+    let mut bench = Bench::new(queues, 0.1, None)?;
     let before = ALLOCATOR.allocated();
     for _ in 0..WARM_UP {
         bench.tick()?;
@@ -115,7 +126,7 @@ struct Bench {
 }
 
 impl Bench {
-    fn new(queues: usize, group: Option<u32>) -> anyhow::Result<Self> {
+    fn new(queues: usize, arrivals: f64, group: Option<u32>) -> anyhow::Result<Self> {
         let config = Arc::new(group.map_or_else(world::config, world::config_with_group)?);
         let added = Arc::new(Mutex::new(Vec::new()));
         let refs = Arc::new(Refs::new({
@@ -139,7 +150,8 @@ impl Bench {
         engine.announce();
         let held = Held { refs: with_refs - at_first, engine: ALLOCATOR.allocated() - with_refs, tables: 0 };
         let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-        Ok(Self { engine, interest, entries, source: Embedded::default(), clock, runtime, ticks: 0, held })
+        let source = Embedded::new(arrivals);
+        Ok(Self { engine, interest, entries, source, clock, runtime, ticks: 0, held })
     }
 
     /// A second passes: the nanoseconds and allocated bytes of intake, and those of deciding and publishing.
@@ -193,6 +205,7 @@ impl Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut table = Table::new([
             "queues",
+            "jobs/s each",
             "ticks",
             "tick, median",
             "ns/queue, mean",
@@ -203,10 +216,11 @@ impl Display for Report {
             "bytes allocated, intake",
             "bytes allocated, decide + publish",
         ]);
-        for Cost { queues, intake, decide, whole } in &self.0 {
+        for Cost { queues, arrivals, intake, decide, whole } in &self.0 {
             let quantile = |q| whole.value_at_quantile(q) as f64;
             table.row([
                 count(*queues as u64),
+                arrivals.to_string(),
                 count(whole.len()),
                 duration(quantile(0.5)),
                 format!("{:.0}", whole.mean() / *queues as f64),

@@ -73,17 +73,32 @@ pub(crate) fn interest(engine: &Engine) -> anyhow::Result<watch::Receiver<Intere
     engine.interests().remove(SOURCE).context("the bench's own source is not configured")
 }
 
-/// A source that never fails: two workers hold jobs of every queue, and what waits changes at each read.
-#[derive(Debug, Default)]
+/// A source that never fails: two workers hold jobs of every queue, and five more come at a time.
+#[derive(Debug)]
 pub(crate) struct Embedded {
     reads: AtomicU64,
+    /// Reads between two arrivals of five jobs.
+    every: u64,
+}
+
+/// Jobs that come at a time, and reads until workers have taken them all.
+const AT_A_TIME: u64 = 5;
+const WAITS: u64 = 7;
+
+impl Embedded {
+    /// So many jobs come to a queue between two reads, on average; more than none and at most five.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bounded")]
+    pub(crate) fn new(arrivals: f64) -> Self {
+        let every = (AT_A_TIME as f64 / arrivals).round().clamp(1.0, 1e6) as u64;
+        Self { reads: AtomicU64::new(0), every }
+    }
 }
 
 #[async_trait]
 impl Source for Embedded {
     async fn read(&self, wanted: &[Wanted]) -> Result<Batch, SourceError> {
         let read = self.reads.fetch_add(1, Ordering::Relaxed);
-        let samples = (0..).zip(wanted).map(|(place, _)| Ok(sample(place, read))).collect();
+        let samples = (0..).zip(wanted).map(|(place, _)| Ok(sample(place, read, self.every))).collect();
         let identity = Some(Identity("embedded".to_owned()));
         Ok(Batch { samples, identity, round_trips: 1, connecting: 0.0 })
     }
@@ -97,9 +112,12 @@ impl Source for Embedded {
     }
 }
 
-fn sample(place: u64, read: u64) -> Sample {
+fn sample(place: u64, read: u64, every: u64) -> Sample {
     let holder = |worker: &str| Holder { worker: worker.into(), jobs: 1, stuck: 0 };
-    let waiting = (place.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40).wrapping_add(read * 7) % 40;
+    // Each queue has its own rhythm's phase.
+    let at = read + (place.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) % every;
+    let arrivals = AT_A_TIME * (at / every + 2);
+    let waiting = AT_A_TIME * WAITS.saturating_sub(at % every) / WAITS;
     Sample {
         waiting: Some(waiting),
         scheduled: Some(place % 3),
@@ -107,8 +125,8 @@ fn sample(place: u64, read: u64) -> Sample {
         stuck: Some(0),
         holders: Some(vec![holder("workers-7c9d5b-abcde"), holder("workers-7c9d5b-fghij")]),
         oldest_age: (waiting > 0).then_some(3.5),
-        arrivals_total: Some(read * 5 + waiting),
-        completions_total: Some(read * 5),
+        arrivals_total: Some(arrivals),
+        completions_total: Some(arrivals - waiting - 2),
         seen: true,
         ..Sample::default()
     }

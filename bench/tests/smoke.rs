@@ -24,10 +24,10 @@ fn rows<'a>(report: &'a str, name: &str) -> Vec<Vec<&'a str>> {
 
 #[test]
 fn a_tick_is_measured_and_a_steady_one_allocates_nothing() {
-    let report = bench(&["tick", "--queues", "500", "--seconds", "0.2"]);
+    let report = bench(&["tick", "--queues", "500", "--seconds", "0.2", "--arrivals", "0.5"]);
     let [row] = &rows(&report, "500")[..] else { panic!("{report}") };
-    assert!(row[3].parse::<u64>().unwrap() > 0, "{report}");
-    assert_eq!(row[8..10], ["0", "0"], "intake, decide and publish:\n{report}");
+    assert!(row[4].parse::<u64>().unwrap() > 0, "{report}");
+    assert_eq!(row[9..11], ["0", "0"], "intake, decide and publish:\n{report}");
 }
 
 #[test]
