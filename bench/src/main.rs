@@ -1,6 +1,7 @@
 //! The harness: what Foresail costs on this machine, and what its peers do.
 
 mod compare;
+mod forecast;
 mod import;
 mod load;
 mod memory;
@@ -52,6 +53,8 @@ enum Command {
     Tick(tick::Args),
     /// Resident memory of the serving process.
     Memory(memory::Args),
+    /// Time and quality of forecasts, beside libraries that forecast series; each part of a decision alone.
+    Forecast(forecast::Args),
     /// What Foresail would have done on real job logs, beside KEDA and others.
     Compare(compare::Args),
     /// The policy that would have served job logs best, as a file.
@@ -86,6 +89,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Command::Sample(args) => sample::run(&args)?.to_string(),
         Command::Tick(args) => tick::run(&args)?.to_string(),
         Command::Memory(args) => memory::run(&args)?.to_string(),
+        Command::Forecast(args) => forecast::run(&args)?.to_string(),
         Command::Speed(args) => speed::run(&args)?.to_string(),
         // Simulated time is the same on every machine.
         Command::Compare(args) => return print(&compare::run(&args)?.to_string()).map(done),

@@ -28,7 +28,9 @@ fn every_command_line_in_a_block_is_taken() {
 
 #[test]
 fn every_option_of_a_command_with_a_page_is_in_its_table_with_its_default() {
-    for (command, page) in [("compare", "compare.md"), ("tune", "tune.md")] {
+    for (command, page) in
+        [("compare", "compare.md"), ("tune", "tune.md"), ("speed", "speed.md"), ("forecast", "forecast.md")]
+    {
         let help =
             Command::new(env!("CARGO_BIN_EXE_foresail-bench")).args([command, "--help"]).output().unwrap();
         let help = String::from_utf8(help.stdout).unwrap();
@@ -53,10 +55,14 @@ fn every_option_of_a_command_with_a_page_is_in_its_table_with_its_default() {
             {
                 let row =
                     rows.iter().find(|row| row.0 == name).unwrap_or_else(|| panic!("{page}: no --{name}"));
-                assert_eq!(row.1.trim_matches('`'), default, "{page}: the default of --{name}");
+                assert_eq!(
+                    row.1.trim_matches(['`', '"']),
+                    default.trim_matches('"'),
+                    "{page}: the default of --{name}"
+                );
             }
         }
         assert_eq!(documented, known, "{page}");
-        assert!(known.len() > 10, "{known:?}");
+        assert!(known.len() > 1, "{page}: {known:?}");
     }
 }

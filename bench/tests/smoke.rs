@@ -31,6 +31,19 @@ fn a_tick_is_measured_and_a_steady_one_allocates_nothing() {
 }
 
 #[test]
+fn a_forecast_is_timed_and_judged_beside_another_library() {
+    let report = bench(&["forecast", "--steps", "20", "--without-python"]);
+    let skill = |name: &str| {
+        let [row] = &rows(&report, name)[..] else { panic!("{name} in {report}") };
+        row[4].parse::<f64>().unwrap()
+    };
+    assert!(skill("Foresail") > 0.3 && skill("augurs") > 0.0, "{report}");
+    for part in ["forecast: a second is learned", "sizing: a decision"] {
+        assert_eq!(rows(&report, part).len(), 1, "{report}");
+    }
+}
+
+#[test]
 fn the_server_and_a_bare_one_answer_every_call_of_the_load() {
     let report = bench(&[
         "load",
