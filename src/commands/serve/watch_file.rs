@@ -111,7 +111,7 @@ async fn reload(path: &Path, content: Vec<u8>, shared: &Shared, sources: &mut So
     sources.stop_changed(&config).await;
     shared.config.store(config.clone());
     let (done, taken_up) = mpsc::channel();
-    shared.events.send(Event::Reload(config.clone(), done))?;
+    shared.events.send(Event::Reload(config.clone(), done)).ok().context("the engine has stopped")?;
     let interests = tokio::task::spawn_blocking(move || taken_up.recv()).await??;
     sources.start(prepared, &interests);
     Ok(())

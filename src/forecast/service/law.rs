@@ -1,6 +1,6 @@
 //! The distribution of a run time, as a survival function on log-spaced edges.
 
-use std::sync::OnceLock;
+use std::cell::OnceCell;
 
 use super::renewal;
 use super::{BUCKETS, LONGEST, Prior, buckets};
@@ -20,7 +20,7 @@ pub struct Law {
     integral: [f32; BUCKETS],
     /// Completions that one worker is expected to bring about in the time to the edge; found when first asked for,
     /// since it takes most of the time and only the objective `wait` asks.
-    renewals: OnceLock<[f32; BUCKETS]>,
+    renewals: OnceCell<[f32; BUCKETS]>,
 }
 
 impl PartialEq for Law {
@@ -58,7 +58,7 @@ impl Law {
         Self {
             survival: survival.map(|x| x as f32),
             integral: integral.map(|x| x as f32),
-            renewals: OnceLock::new(),
+            renewals: OnceCell::new(),
         }
     }
 
