@@ -46,9 +46,6 @@ use crate::{
     workloads::{News, Sight},
 };
 
-/// Seconds between two looks for refs that nobody asks for any more.
-const EXPIRE_EVERY: f64 = 30.0;
-
 /// By source, what its sampler has to read.
 pub type Interests = BTreeMap<String, watch::Receiver<Interest>>;
 

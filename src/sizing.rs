@@ -137,7 +137,7 @@ pub enum Undecided {
 }
 
 /// What one decision is made of, beside what the ref remembers.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub struct Given<'a> {
     /// The instant for which it is decided, Unix seconds.
     pub now: f64,

@@ -43,7 +43,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// All of the following in a short form, as one report: three minutes.
+    /// All of the following in a short form, as one report: some minutes.
     All,
     /// Latency and throughput of GetMetrics, beside a bare tonic server and a grpc-go server.
     Load(load::Args),
@@ -120,7 +120,7 @@ fn print(report: &str) -> anyhow::Result<()> {
 fn all() -> anyhow::Result<String> {
     let load = load::run(&load::Args::parse_from(["load", "--seconds", "1", "--rounds", "3"]))?;
     let sample = sample::run(&sample::Args::parse_from(["sample"]))?;
-    let tick = tick::run(&tick::Args::parse_from(["tick", "--seconds", "2"]))?;
+    let tick = tick::run(&tick::Args::parse_from(["tick", "--seconds", "2", "--arrivals", "0.1"]))?;
     let memory = memory::run(&memory::Args::parse_from(["memory"]))?;
     Ok(format!("{load}\n{sample}\n{tick}\n{memory}"))
 }

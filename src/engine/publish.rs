@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
-use super::{EXPIRE_EVERY, Engine, queues::Queue};
+use super::{Engine, queues::Queue};
 use crate::{
     answers::{QueueRow, Row, Standing, Table},
     workloads::Sight,
 };
+
+/// Seconds between two looks for refs that nobody asks for any more.
+const EXPIRE_EVERY: f64 = 30.0;
 
 impl Engine {
     /// Decides for every ref and publishes the table.

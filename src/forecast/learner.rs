@@ -9,8 +9,8 @@ use crate::series::{QueueIndex, Sample, Series};
 /// Seconds between two laws of the service time: making one takes 20 microseconds.
 const REFRESH_EVERY: f64 = 60.0;
 
-/// Arrivals that may be counted beyond what is here and what has ended: jobs that were taken back, and reads that are
-/// not of one instant.
+/// Arrivals that may be counted beyond what is here and what has ended, and jobs that may have ended beyond those that
+/// were expected to: some were taken back, and reads are not of one instant.
 const SLACK: u64 = 10;
 
 /// How many times the jobs that are expected to end may be thought to have ended where nobody counts them: enough to

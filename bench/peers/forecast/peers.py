@@ -63,10 +63,15 @@ def mean_of(model):
     return lambda window: (float(model.forecast(y=window, h=1)["mean"][0]), None)
 
 
-def auto_ets(window):
-    told = nixtla.AutoETS(season_length=1).forecast(y=window, h=1, level=[80])
-    mean = float(told["mean"][0])
-    return mean, (float(told["hi-80"][0]) - mean) / 1.2815515655446004
+def auto_ets(z):
+    """With `z` of the level 0.9, which is the upper end of its 80 %."""
+
+    def forecast(window):
+        told = nixtla.AutoETS(season_length=1).forecast(y=window, h=1, level=[80])
+        mean = float(told["mean"][0])
+        return mean, (float(told["hi-80"][0]) - mean) / z
+
+    return forecast
 
 
 def main():
@@ -75,7 +80,7 @@ def main():
     online(f"{of_river}, HoltWinters", river.time_series.HoltWinters(alpha=0.1, beta=0.01), task)
     batch(f"{of_nixtla}, TSB", mean_of(nixtla.TSB(0.1, 0.1)), task)
     batch(f"{of_nixtla}, CrostonSBA", mean_of(nixtla.CrostonSBA()), task)
-    batch(f"{of_nixtla}, AutoETS", auto_ets, task)
+    batch(f"{of_nixtla}, AutoETS", auto_ets(task["z"][2]), task)
     batch(f"statsmodels {statsmodels.__version__}, SimpleExpSmoothing", smoothing, task)
 
 

@@ -1,7 +1,7 @@
 //! Others who forecast the same counts.
 
 use std::{
-    env,
+    env, fs,
     io::Write as _,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
@@ -58,10 +58,15 @@ pub(super) fn python(task: &Task) -> anyhow::Result<Vec<Told>> {
     said.lines().map(|line| serde_json::from_str(line).context("peers.py told no forecast")).collect()
 }
 
-/// The python of an environment with what is required; made the first time, half a minute.
+/// The python of an environment with what is required; made the first time and when that changes, half a minute.
 fn environment(folder: &Path) -> anyhow::Result<PathBuf> {
     let place = env::current_exe()?.with_file_name("forecast-peers");
     let (python, required) = (place.join("bin/python"), folder.join("requirements.txt"));
+    // What stands in it, left there once all of it was installed.
+    let (wanted, installed) = (fs::read(&required)?, place.join("installed.txt"));
+    if fs::read(&installed).is_ok_and(|installed| installed == wanted) {
+        return Ok(python);
+    }
     let made = Command::new("python3").args(["-m", "venv"]).arg(&place).output();
     done("python3 -m venv", &made.context("python3 is not installed (apt install python3-venv)")?)?;
     let pip = Command::new(&python)
@@ -69,6 +74,7 @@ fn environment(folder: &Path) -> anyhow::Result<PathBuf> {
         .arg(required)
         .output();
     done("pip install", &pip?)?;
+    fs::write(&installed, wanted)?;
     Ok(python)
 }
 
