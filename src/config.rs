@@ -1,6 +1,7 @@
 //! What the operator writes: raw serde structs become checked types here, once.
 
 mod check;
+pub mod hints;
 mod locate;
 pub mod policy;
 mod raw;
@@ -18,7 +19,7 @@ use std::{
 use serde::de::DeserializeOwned;
 
 use crate::{
-    config::{policy::PolicyConfig, source::SourceConfig, text::Glob},
+    config::{hints::HintsConfig, policy::PolicyConfig, source::SourceConfig, text::Glob},
     sizing::{Pin, group::GroupLimits},
 };
 
@@ -41,6 +42,8 @@ pub struct Config {
     pub overrides: Vec<Override>,
     /// Where what was learned is kept; nowhere where absent.
     pub state: Option<StateConfig>,
+    /// What is written to Kubernetes; nothing by default.
+    pub hints: HintsConfig,
 }
 
 /// Where KEDA calls.

@@ -10,6 +10,7 @@ pub mod answers;
 pub mod clock;
 pub mod config;
 pub mod engine;
+pub mod hints;
 pub mod history;
 pub mod http;
 pub mod refs;

@@ -1,5 +1,6 @@
 //! From the raw file to the checked configuration, field by field.
 
+mod hints;
 mod state;
 mod stores;
 
@@ -12,8 +13,7 @@ use crate::{
         Config, GrpcConfig, HttpConfig, KubernetesConfig, Override,
         policy::{self, PolicyConfig},
         raw::{
-            NoneOr, RawConfig, RawGroup, RawGrpc, RawHints, RawKubernetes, RawLayout, RawOverride, RawSource,
-            RawWatch,
+            NoneOr, RawConfig, RawGroup, RawGrpc, RawKubernetes, RawLayout, RawOverride, RawSource, RawWatch,
         },
         source::{Access, Layout, LayoutRead, MissingQueue, SourceConfig, StoreConfig, Watch, WorkloadName},
         text::{Glob, Text, Texts, seconds},
@@ -37,7 +37,6 @@ fn wrong<T>(path: impl Into<String>, what: impl Into<String>) -> Checked<T> {
 
 pub(super) fn config(raw: RawConfig) -> Checked<Config> {
     let RawConfig { grpc, http, sources, policies, groups, kubernetes, overrides, state, hints } = raw;
-    not_yet(&hints)?;
     let groups = groups.into_iter().map(group).collect::<Checked<BTreeMap<_, _>>>()?;
     let mut checked = BTreeMap::from([("default".to_owned(), PolicyConfig::default())]);
     for (name, raw) in policies {
@@ -60,7 +59,14 @@ pub(super) fn config(raw: RawConfig) -> Checked<Config> {
         kubernetes: kubernetes.map(kubernetes_config).transpose()?,
         overrides: overrides.into_iter().enumerate().map(override_line).collect::<Checked<_>>()?,
         state: state.and_then(|NoneOr(state)| state).map(state::config).transpose()?,
+        hints: hints::config(hints)?,
     };
+    if config.hints.writes() && config.kubernetes.is_none() {
+        return wrong(
+            "hints",
+            "kubernetes is not watched: say which addresses there mean this Foresail, or leave hints off",
+        );
+    }
     for source in config.sources.values() {
         for (at, watch) in source.watch.iter().enumerate() {
             if !config.policies.contains_key(&watch.policy) {
@@ -72,17 +78,6 @@ pub(super) fn config(raw: RawConfig) -> Checked<Config> {
         }
     }
     Ok(config)
-}
-
-/// Keys that stand in the design and come with later versions: refused, since they would do nothing.
-fn not_yet(hints: &RawHints) -> Checked<()> {
-    if hints.mode != "observe" {
-        return wrong("hints.mode", format!("{:?} is not in this version: only observe is", hints.mode));
-    }
-    if !matches!(hints.victims.0.as_str(), "off" | "false") {
-        return wrong("hints.victims", format!("{:?} is not in this version: only off is", hints.victims.0));
-    }
-    Ok(())
 }
 
 fn group((name, raw): (String, RawGroup)) -> Checked<(String, GroupLimits)> {

@@ -195,6 +195,19 @@ pub(super) struct RawState {
 pub(super) struct RawHints {
     pub(super) mode: String,
     pub(super) victims: Text,
+    pub(super) events: Text,
+    pub(super) chunks: Option<u32>,
+    pub(super) total: Option<u32>,
+    pub(super) step: Option<u32>,
+    pub(super) hold: Option<Text>,
+    pub(super) lease: RawLease,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawLease {
+    pub(super) name: Option<String>,
+    pub(super) namespace: Option<String>,
 }
 
 /// The word `none`, or a map.
@@ -241,6 +254,16 @@ impl Default for RawHttp {
 
 impl Default for RawHints {
     fn default() -> Self {
-        Self { mode: "observe".to_owned(), victims: Text("off".to_owned()) }
+        let off = || Text("off".to_owned());
+        Self {
+            mode: "observe".to_owned(),
+            victims: off(),
+            events: off(),
+            chunks: None,
+            total: None,
+            step: None,
+            hold: None,
+            lease: RawLease::default(),
+        }
     }
 }

@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use crate::{
     config::{
         Config, GrpcConfig, HttpConfig,
+        hints::HintsConfig,
         policy::PolicyConfig,
         source::{Access, Layout, LayoutRead, MissingQueue, SourceConfig, StoreConfig, WorkloadName},
         text::Glob,
@@ -180,5 +181,6 @@ pub(super) fn config(options: &Options) -> Config {
         kubernetes: None,
         overrides: Vec::new(),
         state: None,
+        hints: HintsConfig::default(),
     }
 }

@@ -1,0 +1,34 @@
+//! What is written to Kubernetes, by one replica of several: room for pods to come, who goes first, events.
+//!
+//! Each part follows the published answers by itself, with deadlines of its own, and nobody waits for it: neither an
+//! answer to KEDA nor another part. Without Kubernetes there is none of this.
+
+mod lease;
+
+use std::sync::Arc;
+
+use kube::Client;
+use tokio_util::sync::CancellationToken;
+
+pub use lease::Leadership;
+
+use crate::{answers::Answers, clock::Clock, config::hints::HintsConfig, telemetry::Metrics};
+
+/// What every part works with.
+#[derive(Clone)]
+pub struct Part {
+    /// The cluster.
+    pub client: Client,
+    /// What is wanted, as of each tick.
+    pub answers: Arc<Answers>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// What may be written.
+    pub config: HintsConfig,
+    /// Whether this replica is the one that writes.
+    pub leadership: Leadership,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// Cancelled when the process ends.
+    pub stop: CancellationToken,
+}
