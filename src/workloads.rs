@@ -20,7 +20,7 @@ pub use record::{
 };
 pub use starts::{Latest, Start, Starts};
 pub use traps::{TRAPS, Trap};
-pub use watch::{Room, run};
+pub use watch::{Room, connect, run};
 
 use std::sync::Arc;
 

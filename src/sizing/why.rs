@@ -69,10 +69,10 @@ pub enum Falling {
 impl fmt::Display for Falling {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Pending => f.write_str("fall=pending"),
-            Self::Kept(workers) => write!(f, "kept={workers}"),
-            Self::BusyNotReady => f.write_str("fall=busy-not-ready"),
-            Self::Unranked(reason) => write!(f, "fall=unranked:{reason}"),
+            Self::Pending => f.write_str("pending"),
+            Self::Kept(workers) => write!(f, "kept:{workers}"),
+            Self::BusyNotReady => f.write_str("busy-not-ready"),
+            Self::Unranked(reason) => write!(f, "unranked:{reason}"),
         }
     }
 }
@@ -141,7 +141,7 @@ impl fmt::Display for Why {
             }
         }
         if let Some(falling) = self.fall {
-            write!(f, " {falling}")?;
+            write!(f, " fall={falling}")?;
         }
         if self.shared > 1 {
             write!(f, " shared={}", self.shared)?;

@@ -70,6 +70,27 @@ pub struct Metrics {
     pub refs: IntGauge,
     /// What is seen of Kubernetes.
     pub kubernetes: KubernetesMetrics,
+    /// What is written to Kubernetes.
+    pub hints: HintsMetrics,
+}
+
+/// What the writing to Kubernetes counts.
+#[derive(Debug, Clone)]
+pub struct HintsMetrics {
+    /// Deletion costs written or taken back, by result: `ok` or `error`.
+    pub cost_writes: IntCounterVec,
+}
+
+impl HintsMetrics {
+    fn new() -> Self {
+        Self {
+            cost_writes: counters(
+                "foresail_deletion_cost_writes_total",
+                "Deletion costs written onto pods or taken back.",
+                &["result"],
+            ),
+        }
+    }
 }
 
 /// What the watch of Kubernetes counts.
@@ -212,6 +233,7 @@ impl Metrics {
             reloads: counters("foresail_config_reloads_total", "Reloads of the configuration.", &["result"]),
             refs: IntGauge::new("foresail_refs", "References known.").expect(FIXED),
             kubernetes: KubernetesMetrics::new(),
+            hints: HintsMetrics::new(),
         };
         let build = gauges("foresail_build_info", "The version that runs; always 1.", &["version"]);
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
@@ -248,6 +270,7 @@ impl Metrics {
             reloads,
             refs,
             kubernetes: KubernetesMetrics { watch_errors, refused, pods, starts },
+            hints: HintsMetrics { cost_writes },
         } = self;
         vec![
             Box::new(grpc_requests.clone()),
@@ -267,6 +290,7 @@ impl Metrics {
             Box::new(refused.clone()),
             Box::new(pods.clone()),
             Box::new(starts.clone()),
+            Box::new(cost_writes.clone()),
         ]
     }
 
@@ -274,6 +298,7 @@ impl Metrics {
     fn begin_at_zero(&self) {
         for result in ["ok", "error"] {
             self.reloads.with_label_values(&[result]);
+            self.hints.cost_writes.with_label_values(&[result]);
         }
         for reason in TlsRefusal::ALL {
             self.tls_refused.with_label_values(&[reason.name()]);

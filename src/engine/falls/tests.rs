@@ -59,7 +59,7 @@ fn a_fall_waits_until_those_that_go_bear_their_costs() {
     let table = bench.table();
     assert_eq!((decision(&table).target, decision(&table).why.fall), (2, Some(Falling::Kept(1))));
     assert!(table.costs.is_empty());
-    assert!(decision(&table).why.to_string().contains(" kept=1"), "{}", decision(&table).why);
+    assert!(decision(&table).why.to_string().contains(" fall=kept:1"), "{}", decision(&table).why);
 }
 
 #[test]
