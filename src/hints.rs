@@ -32,3 +32,8 @@ pub struct Part {
     /// Cancelled when the process ends.
     pub stop: CancellationToken,
 }
+
+/// Does all that the configuration asks for, until `part.stop` is cancelled and what was held is given up.
+pub async fn run(part: Part) {
+    lease::run(part).await;
+}

@@ -70,6 +70,30 @@ pub struct Metrics {
     pub refs: IntGauge,
     /// What is seen of Kubernetes.
     pub kubernetes: KubernetesMetrics,
+    /// What is written to Kubernetes.
+    pub hints: HintsMetrics,
+}
+
+/// What the writing to Kubernetes counts.
+#[derive(Debug, Clone)]
+pub struct HintsMetrics {
+    /// Whether this replica is the one that writes.
+    pub leader: IntGauge,
+    /// Events written, by result: `ok` or `error`.
+    pub events: IntCounterVec,
+}
+
+impl HintsMetrics {
+    fn new() -> Self {
+        Self {
+            leader: IntGauge::new(
+                "foresail_leader",
+                "1 on the replica that holds the Lease and so writes to Kubernetes, else 0.",
+            )
+            .expect(FIXED),
+            events: counters("foresail_events_total", "Events written to Kubernetes.", &["result"]),
+        }
+    }
 }
 
 /// What the watch of Kubernetes counts.
@@ -212,6 +236,7 @@ impl Metrics {
             reloads: counters("foresail_config_reloads_total", "Reloads of the configuration.", &["result"]),
             refs: IntGauge::new("foresail_refs", "References known.").expect(FIXED),
             kubernetes: KubernetesMetrics::new(),
+            hints: HintsMetrics::new(),
         };
         let build = gauges("foresail_build_info", "The version that runs; always 1.", &["version"]);
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
@@ -248,6 +273,7 @@ impl Metrics {
             reloads,
             refs,
             kubernetes: KubernetesMetrics { watch_errors, refused, pods, starts },
+            hints: HintsMetrics { leader, events },
         } = self;
         vec![
             Box::new(grpc_requests.clone()),
@@ -267,6 +293,8 @@ impl Metrics {
             Box::new(refused.clone()),
             Box::new(pods.clone()),
             Box::new(starts.clone()),
+            Box::new(leader.clone()),
+            Box::new(events.clone()),
         ]
     }
 
@@ -274,6 +302,7 @@ impl Metrics {
     fn begin_at_zero(&self) {
         for result in ["ok", "error"] {
             self.reloads.with_label_values(&[result]);
+            self.hints.events.with_label_values(&[result]);
         }
         for reason in TlsRefusal::ALL {
             self.tls_refused.with_label_values(&[reason.name()]);
