@@ -13,6 +13,7 @@ mod keda_features;
 mod operator_restart;
 mod runner;
 mod tls;
+mod victims;
 mod workloads;
 
 use std::{path::PathBuf, pin::Pin, sync::Arc};
@@ -36,6 +37,7 @@ pub(crate) fn all() -> Vec<Scenario> {
         keda_client::scenarios(),
         from_zero::scenarios(),
         workloads::scenarios(),
+        victims::scenarios(),
         operator_restart::scenarios(),
         faults::scenarios(),
         karpenter::scenarios(),
