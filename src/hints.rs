@@ -3,7 +3,10 @@
 //! Each part follows the published answers by itself, with deadlines of its own, and nobody waits for it: neither an
 //! answer to KEDA nor another part. Without Kubernetes there is none of this.
 
+mod events;
 mod lease;
+#[cfg(test)]
+mod testing;
 
 use std::sync::Arc;
 
@@ -35,5 +38,10 @@ pub struct Part {
 
 /// Does all that the configuration asks for, until `part.stop` is cancelled and what was held is given up.
 pub async fn run(part: Part) {
-    lease::run(part).await;
+    let events = async {
+        if part.config.events {
+            events::run(part.clone()).await;
+        }
+    };
+    tokio::join!(lease::run(part.clone()), events);
 }

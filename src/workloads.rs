@@ -18,7 +18,7 @@ pub use fold::Fold;
 pub use record::{Change, JobRecord, PodRecord, ScaledRecord, Trigger};
 pub use starts::{Latest, Start, Starts};
 pub use traps::{TRAPS, Trap};
-pub use watch::{Room, run};
+pub use watch::{Room, connect, run};
 
 use std::sync::Arc;
 

@@ -7,6 +7,7 @@ mod historian;
 mod memory;
 mod sources;
 mod watch_file;
+mod writer;
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -139,6 +140,7 @@ pub(super) fn run(path: &Path, host: Option<IpAddr>) -> Result<()> {
         tokio::spawn(first_pass(shared.clone()));
         tokio::spawn(historian::run(shared.clone(), asked));
         watch_kubernetes(&config, &shared);
+        tokio::spawn(writer::run(config.clone(), shared.clone()));
         tokio::spawn(watch_file::run(path.to_owned(), text, hang_up, shared.clone(), sources));
         tokio::select! {
             () = shutdown.requested() => {}

@@ -101,7 +101,8 @@ pub async fn run(room: Room, stop: CancellationToken) {
     }
 }
 
-async fn connect(config: &KubernetesConfig) -> anyhow::Result<Client> {
+/// A client of the API server; nothing is asked yet.
+pub async fn connect(config: &KubernetesConfig) -> anyhow::Result<Client> {
     let mut client = match &config.kubeconfig {
         Some(path) => {
             let file = Kubeconfig::read_from(path)?;

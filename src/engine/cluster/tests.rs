@@ -1,3 +1,4 @@
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::json;
 
 use super::*;
@@ -49,7 +50,8 @@ impl Bench {
             "scaleTargetRef": { "name": "md" }, "maxReplicaCount": 9,
             "triggers": [{ "type": "external-push", "metadata": metadata }],
         });
-        let record = ScaledRecord::read(SCALED_OBJECT, "chem", &spec, &["f:6000".into()]).unwrap();
+        let metadata = ObjectMeta { namespace: Some("chem".into()), ..ObjectMeta::default() };
+        let record = ScaledRecord::read(SCALED_OBJECT, &metadata, &spec, &["f:6000".into()]).unwrap();
         self.fold.apply(self.now, Change::Scaled(name(SCALED_OBJECT, "so"), Some(Arc::new(record))), 1);
         self.fold.apply(self.now, Change::Target(name("Deployment", "md"), Some(4)), 1);
         self
