@@ -3,6 +3,7 @@
 //! Each part follows the published answers by itself, with deadlines of its own, and nobody waits for it: neither an
 //! answer to KEDA nor another part. Without Kubernetes there is none of this.
 
+mod costs;
 mod events;
 mod lease;
 #[cfg(test)]
@@ -38,10 +39,15 @@ pub struct Part {
 
 /// Does all that the configuration asks for, until `part.stop` is cancelled and what was held is given up.
 pub async fn run(part: Part) {
-    let events = async {
-        if part.config.events {
-            events::run(part.clone()).await;
+    let costs = async {
+        if part.config.victims {
+            costs::run(&part).await;
         }
     };
-    tokio::join!(lease::run(part.clone()), events);
+    let events = async {
+        if part.config.events {
+            events::run(&part).await;
+        }
+    };
+    tokio::join!(lease::run(part.clone()), costs, events);
 }

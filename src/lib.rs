@@ -1,6 +1,7 @@
 //! Foresail, a KEDA external scaler for scientific job queues.
 
 pub mod forecast;
+pub mod nodes;
 pub mod series;
 pub mod sim;
 pub mod sizing;

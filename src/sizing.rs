@@ -30,7 +30,7 @@ pub use memory::{BadMemory, MEMORY_VERSION, Memory};
 pub use policy::{Mode, Objective, Pin, Policy, Strategy};
 pub use proposal::Proposal;
 pub use spending::{MaxSpend, Spending};
-pub use why::{Ahead, Why};
+pub use why::{Ahead, Falling, Why};
 
 use self::spare::NodeRoom;
 use crate::forecast::{lead::LeadTimes, outlook::Outlook};
@@ -100,6 +100,33 @@ impl Decision {
     /// Whether the ref has a reason to run at all.
     pub fn active(&self) -> bool {
         self.target >= 1
+    }
+
+    /// Whether a cap or the operator lowered the target: whoever is beyond it is not to stay.
+    pub fn is_capped(&self) -> bool {
+        let Why { max, max_spend, group, object_max, reason, .. } = self.why;
+        max.is_some() || max_spend.is_some() || group.is_some() || object_max || reason == "override"
+    }
+
+    /// Lets at least so many workers stay, whatever they are wanted for. No forecast asks for those, and they take
+    /// the place of spare pods.
+    pub fn keep(&mut self, workers: u32) {
+        let more = workers.saturating_sub(self.target);
+        self.target += more;
+        self.reactive = self.reactive.saturating_add(more);
+        self.hint = self.hint.saturating_sub(more);
+        (self.why.target, self.why.hint) = (self.target, self.hint);
+    }
+
+    /// Pods that it asks for: with `mode: jobs` at least those of the jobs at work, some of which the target may leave
+    /// to KEDA to count.
+    pub fn asked_for(&self, mode: Mode) -> u32 {
+        match mode {
+            Mode::Workers => self.target,
+            Mode::Jobs(_) => {
+                self.target.max(self.why.depth.map_or(0, |depth| demand(&depth, self.why.slots)))
+            }
+        }
     }
 }
 
@@ -173,7 +200,7 @@ pub fn propose(given: &Given<'_>, state: &mut RefState) -> Result<Proposal, Unde
             let mut decision = jobs(given, strategy)?;
             if given.speculates() {
                 let pods = state.node_room.pods(given, &state.lead);
-                hint_for_jobs(&mut decision, pods, given.workload, given.policy.slots);
+                hint_for_jobs(&mut decision, pods, given);
             }
             Ok(Proposal { decision, workers: None })
         }
@@ -210,9 +237,9 @@ fn jobs(given: &Given<'_>, strategy: Strategy) -> Result<Decision, Undecided> {
 }
 
 /// Room for the Jobs that are expected beyond those that the queue asks for, up to the most that there may be.
-fn hint_for_jobs(decision: &mut Decision, pods: u32, workload: Workload, slots: u32) {
-    let at_work = decision.why.depth.map_or(0, |depth| demand(&depth, slots));
-    let asked_for = at_work.max(decision.target).max(workload.replicas.unwrap_or(0));
+fn hint_for_jobs(decision: &mut Decision, pods: u32, given: &Given<'_>) {
+    let Given { workload, policy, .. } = *given;
+    let asked_for = decision.asked_for(policy.mode).max(workload.replicas.unwrap_or(0));
     decision.hint = pods.min(workload.max.unwrap_or(u32::MAX).saturating_sub(asked_for));
     decision.why.hint = decision.hint;
 }

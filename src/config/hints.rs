@@ -1,5 +1,7 @@
 //! What may be written to Kubernetes, and how much.
 
+use crate::nodes::Limits;
+
 /// What is written to Kubernetes; nothing by default.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HintsConfig {
@@ -10,7 +12,7 @@ pub struct HintsConfig {
     /// Whether traps that an object is in are told as Events.
     pub events: bool,
     /// How much room is asked for.
-    pub limits: HintLimits,
+    pub limits: Limits,
     /// By which of several replicas all this is written.
     pub lease: LeaseName,
 }
@@ -26,19 +28,6 @@ pub enum HintMode {
     Adopt,
     /// By a Deployment of pods that do nothing and give way.
     Placeholder,
-}
-
-/// How much room is asked for at most, and how fast it changes.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct HintLimits {
-    /// Chunks for one workload; each has room for one of its pods.
-    pub chunks: u32,
-    /// Chunks in all.
-    pub total: u32,
-    /// Chunks by which it rises in one step, for one workload.
-    pub step: u32,
-    /// Seconds for which room is kept that is wanted no more.
-    pub hold: f64,
 }
 
 /// The Lease by which one of several replicas writes.
@@ -66,7 +55,7 @@ impl Default for HintsConfig {
             mode: HintMode::Observe,
             victims: false,
             events: false,
-            limits: HintLimits { chunks: 4, total: 20, step: 4, hold: 120.0 },
+            limits: Limits { chunks: 4, total: 20, step: 4, hold: 120.0 },
             lease: LeaseName { namespace: None, name: "foresail".to_owned() },
         }
     }

@@ -37,7 +37,7 @@ const BEAT: Duration = Duration::from_secs(1);
 const LOOK_EVERY: f64 = 5.0;
 
 /// Tells traps for as long as this replica is the one that writes, until `part.stop` is cancelled.
-pub(super) async fn run(part: Part) {
+pub(super) async fn run(part: &Part) {
     let mut remarks = Remarks::default();
     let mut trouble = None;
     let mut looked = f64::NEG_INFINITY;
@@ -59,7 +59,7 @@ pub(super) async fn run(part: Part) {
         let Some(remark) = remarks.next(now) else { continue };
         let written = tokio::select! {
             () = part.stop.cancelled() => return,
-            written = timeout(PATIENCE, write(&part, &remark, now)) => written,
+            written = timeout(PATIENCE, write(part, &remark, now)) => written,
         };
         let error = match written {
             Ok(Ok(())) => None,

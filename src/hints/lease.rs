@@ -145,9 +145,10 @@ impl<'a> Contending<'a> {
         let (heard, trouble) = match timeout(PATIENCE, self.leases.ask(&ask)).await {
             Ok(Ok(heard)) => (heard, None),
             Ok(Err(error)) => (Heard::Nothing, Some(error)),
-            Err(_) => {
-                (Heard::Nothing, Some(format!("the API server did not answer within {} s", PATIENCE.as_secs())))
-            }
+            Err(_) => (
+                Heard::Nothing,
+                Some(format!("the API server did not answer within {} s", PATIENCE.as_secs())),
+            ),
         };
         if trouble != self.trouble {
             let (name, namespace) = (self.leases.name(), self.leases.namespace());
@@ -173,9 +174,18 @@ impl<'a> Contending<'a> {
             self.said_held = held;
             let (lease, term) = (self.leases.name(), self.part.leadership.term());
             if held {
-                tracing::info!(lease, term, me = self.part.leadership.me(), "this replica writes to Kubernetes");
+                tracing::info!(
+                    lease,
+                    term,
+                    me = self.part.leadership.me(),
+                    "this replica writes to Kubernetes"
+                );
             } else {
-                tracing::warn!(lease, term, "this replica writes to Kubernetes no more: the Lease is not its own");
+                tracing::warn!(
+                    lease,
+                    term,
+                    "this replica writes to Kubernetes no more: the Lease is not its own"
+                );
             }
         }
         self.part.metrics.hints.leader.set(held.into());

@@ -81,6 +81,8 @@ pub struct HintsMetrics {
     pub leader: IntGauge,
     /// Events written, by result: `ok` or `error`.
     pub events: IntCounterVec,
+    /// Deletion costs written or taken back, by result: `ok` or `error`.
+    pub cost_writes: IntCounterVec,
 }
 
 impl HintsMetrics {
@@ -92,6 +94,11 @@ impl HintsMetrics {
             )
             .expect(FIXED),
             events: counters("foresail_events_total", "Events written to Kubernetes.", &["result"]),
+            cost_writes: counters(
+                "foresail_deletion_cost_writes_total",
+                "Deletion costs written onto pods or taken back.",
+                &["result"],
+            ),
         }
     }
 }
@@ -273,7 +280,7 @@ impl Metrics {
             reloads,
             refs,
             kubernetes: KubernetesMetrics { watch_errors, refused, pods, starts },
-            hints: HintsMetrics { leader, events },
+            hints: HintsMetrics { leader, events, cost_writes },
         } = self;
         vec![
             Box::new(grpc_requests.clone()),
@@ -295,6 +302,7 @@ impl Metrics {
             Box::new(starts.clone()),
             Box::new(leader.clone()),
             Box::new(events.clone()),
+            Box::new(cost_writes.clone()),
         ]
     }
 
@@ -303,6 +311,7 @@ impl Metrics {
         for result in ["ok", "error"] {
             self.reloads.with_label_values(&[result]);
             self.hints.events.with_label_values(&[result]);
+            self.hints.cost_writes.with_label_values(&[result]);
         }
         for reason in TlsRefusal::ALL {
             self.tls_refused.with_label_values(&[reason.name()]);

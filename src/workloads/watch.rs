@@ -101,7 +101,10 @@ pub async fn run(room: Room, stop: CancellationToken) {
     }
 }
 
-/// A client of the API server; nothing is asked yet.
+/// A client for the cluster of the configuration; no call is made yet.
+///
+/// # Errors
+/// Where neither a pod's own rights nor a kubeconfig are to be found.
 pub async fn connect(config: &KubernetesConfig) -> anyhow::Result<Client> {
     let mut client = match &config.kubeconfig {
         Some(path) => {

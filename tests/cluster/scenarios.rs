@@ -5,6 +5,7 @@ mod e2e;
 mod faults;
 mod fixture;
 mod from_zero;
+mod hints;
 mod hpa;
 mod image;
 mod karpenter;
@@ -36,6 +37,7 @@ pub(crate) fn all() -> Vec<Scenario> {
         keda_client::scenarios(),
         from_zero::scenarios(),
         workloads::scenarios(),
+        hints::scenarios(),
         operator_restart::scenarios(),
         faults::scenarios(),
         karpenter::scenarios(),

@@ -1,10 +1,13 @@
 //! What may be written to Kubernetes.
 
 use super::{Checked, optional_seconds, wrong};
-use crate::config::{
-    hints::{HintLimits, HintMode, HintsConfig, LeaseName},
-    raw::{RawHints, RawLease},
-    text::Text,
+use crate::{
+    config::{
+        hints::{HintMode, HintsConfig, LeaseName},
+        raw::{RawHints, RawLease},
+        text::Text,
+    },
+    nodes::Limits,
 };
 
 /// Chunks that may be asked for, in all.
@@ -17,7 +20,7 @@ pub(super) fn config(raw: RawHints) -> Checked<HintsConfig> {
         return wrong("hints.mode", format!("{mode:?} is not one of {all}"));
     };
     let plain = HintsConfig::default();
-    let limits = HintLimits {
+    let limits = Limits {
         chunks: chunks.unwrap_or(plain.limits.chunks),
         total: total.unwrap_or(plain.limits.total),
         step: step.unwrap_or(plain.limits.step),

@@ -50,7 +50,8 @@ fn hold(leadership: &Leadership, played: &Played) {
 #[tokio::test(start_paused = true)]
 async fn nothing_is_said_by_one_that_does_not_hold_the_lease() {
     let mut played = played();
-    let task = tokio::spawn(run(played.part.clone()));
+    let part = played.part.clone();
+    let task = tokio::spawn(async move { run(&part).await });
     let quiet = timeout(Duration::from_mins(10), played.asked()).await;
     assert!(quiet.is_err());
     hold(&played.part.leadership, &played);
@@ -63,7 +64,8 @@ async fn nothing_is_said_by_one_that_does_not_hold_the_lease() {
 async fn each_trap_is_said_once_and_what_another_said_is_no_new_event() {
     let mut played = played();
     hold(&played.part.leadership, &played);
-    let task = tokio::spawn(run(played.part.clone()));
+    let part = played.part.clone();
+    let task = tokio::spawn(async move { run(&part).await });
     let first = played.asked().await;
     assert_eq!(first.path, "/apis/events.k8s.io/v1/namespaces/chem/events");
     assert_eq!(first.body["regarding"]["uid"], "1-2-3");
@@ -94,7 +96,8 @@ async fn each_trap_is_said_once_and_what_another_said_is_no_new_event() {
 async fn a_right_that_is_missing_is_said_once() {
     let mut played = played();
     hold(&played.part.leadership, &played);
-    let task = tokio::spawn(run(played.part.clone()));
+    let part = played.part.clone();
+    let task = tokio::spawn(async move { run(&part).await });
     for _ in 0..6 {
         played.asked().await.refuse(403, "Forbidden");
     }
