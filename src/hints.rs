@@ -4,7 +4,10 @@
 //! answer to KEDA nor another part. Without Kubernetes there is none of this.
 
 mod costs;
+mod events;
 mod lease;
+#[cfg(test)]
+mod testing;
 
 use std::sync::Arc;
 
@@ -41,5 +44,10 @@ pub async fn run(part: Part) {
             costs::run(&part).await;
         }
     };
-    tokio::join!(lease::run(part.clone()), costs);
+    let events = async {
+        if part.config.events {
+            events::run(&part).await;
+        }
+    };
+    tokio::join!(lease::run(part.clone()), costs, events);
 }

@@ -12,6 +12,7 @@ use std::{
     time::Duration,
 };
 
+use k8s_openapi::{apimachinery::pkg::apis::meta::v1::MicroTime, jiff::Timestamp};
 use tokio::time::{sleep, timeout};
 
 use self::{
@@ -70,7 +71,7 @@ impl Leadership {
     }
 
     /// Held until then, as of `now`.
-    fn set(&self, until: f64, now: f64) {
+    pub(super) fn set(&self, until: f64, now: f64) {
         if now < until && !self.is_held(now) {
             // Before `until`: who finds it held finds the term of this hold.
             self.0.term.fetch_add(1, Ordering::AcqRel);
@@ -209,6 +210,13 @@ impl<'a> Contending<'a> {
             Err(error) => tracing::warn!(lease, error, "the Lease could not be given up: it ends by itself"),
         }
     }
+}
+
+/// Unix seconds as Kubernetes writes them, to the microsecond.
+pub(super) fn micro_time(at: f64) -> MicroTime {
+    #[expect(clippy::cast_possible_truncation, reason = "whole microseconds since 1970 are meant")]
+    let at = Timestamp::from_microsecond((at * 1e6) as i64).unwrap_or_default();
+    MicroTime(at)
 }
 
 #[cfg(test)]

@@ -134,7 +134,7 @@ pub(super) type Cut<S, T> = fn(Kind, &Lean<S, T>, gone: bool, addresses: &[Strin
 pub(super) fn scaled(kind: Kind, object: &Scaled, gone: bool, addresses: &[String]) -> Change {
     let name = object.name(kind);
     let spec = object.spec.as_ref().filter(|_| !gone);
-    let record = spec.and_then(|spec| ScaledRecord::read(kind.name, &name.namespace, spec, addresses));
+    let record = spec.and_then(|spec| ScaledRecord::read(kind.name, &object.metadata, spec, addresses));
     Change::Scaled(name, record.map(Arc::new))
 }
 

@@ -5,6 +5,7 @@ mod e2e;
 mod faults;
 mod fixture;
 mod from_zero;
+mod hints;
 mod hpa;
 mod image;
 mod karpenter;
@@ -37,6 +38,7 @@ pub(crate) fn all() -> Vec<Scenario> {
         keda_client::scenarios(),
         from_zero::scenarios(),
         workloads::scenarios(),
+        hints::scenarios(),
         victims::scenarios(),
         operator_restart::scenarios(),
         faults::scenarios(),
