@@ -4,6 +4,7 @@
 //! answer to KEDA nor another part. Without Kubernetes there is none of this.
 
 mod lease;
+pub mod shape;
 
 use std::sync::Arc;
 
