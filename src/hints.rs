@@ -3,6 +3,7 @@
 //! Each part follows the published answers by itself, with deadlines of its own, and nobody waits for it: neither an
 //! answer to KEDA nor another part. Without Kubernetes there is none of this.
 
+mod buffers;
 mod lease;
 pub mod shape;
 
@@ -32,4 +33,9 @@ pub struct Part {
     pub metrics: Metrics,
     /// Cancelled when the process ends.
     pub stop: CancellationToken,
+}
+
+/// Does all that the configuration asks for, until `part.stop` is cancelled.
+pub async fn run(part: Part) {
+    buffers::run(part).await;
 }

@@ -46,7 +46,7 @@ const SHELL: [(&str, &[&str]); 17] = [
     ("history", &["clock", "config"]),
     ("proto", &[]),
     ("scaler", &["answers", "clock", "config", "proto", "refs", "shutdown", "telemetry"]),
-    ("hints", &["answers", "clock", "config", "shutdown", "telemetry"]),
+    ("hints", &["answers", "clock", "config", "shutdown", "telemetry", "workloads"]),
     ("http", &["answers", "clock", "config", "refs", "shutdown", "telemetry", "workloads"]),
     ("commands", &["*"]),
 ];

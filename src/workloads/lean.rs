@@ -129,7 +129,8 @@ pub(super) fn scaled(kind: Kind, object: &Scaled, gone: bool, addresses: &[Strin
     let name = object.name(kind);
     let spec = object.spec.as_ref().filter(|_| !gone);
     let record = spec.and_then(|spec| ScaledRecord::read(kind.name, &name.namespace, spec, addresses));
-    Change::Scaled(name, record.map(Arc::new))
+    let uid = object.metadata.uid.as_deref().unwrap_or_default().into();
+    Change::Scaled(name, record.map(|record| Arc::new(ScaledRecord { uid, ..record })))
 }
 
 /// Keeps the replicas that are asked for: 1 where nobody says.

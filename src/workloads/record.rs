@@ -34,6 +34,8 @@ pub enum Change {
 /// A ScaledObject or ScaledJob.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ScaledRecord {
+    /// What it is called by whoever belongs to it.
+    pub uid: Box<str>,
     /// What it scales, with the API's version; `None` for a ScaledJob, whose Jobs are its own.
     pub target: Option<(WorkloadName, Box<str>)>,
     /// Replicas or Jobs at least.
@@ -99,6 +101,7 @@ impl ScaledRecord {
         let count = |key: &str| Some(u32::try_from(spec.get(key)?.as_u64()?).unwrap_or(u32::MAX));
         let traps = traps::find(kind, spec, &triggers);
         Some(Self {
+            uid: Box::default(),
             target: (kind == SCALED_OBJECT).then(|| target(namespace, spec.get("scaleTargetRef"))),
             min: count("minReplicaCount").unwrap_or(0),
             max: count("maxReplicaCount").unwrap_or(MOST_REPLICAS),
