@@ -35,11 +35,24 @@ pub struct Table {
     pub queues: Vec<QueueRow>,
     /// How much of Kubernetes can be seen; `None` where it is not watched.
     pub sight: Option<Sight>,
+    /// Deletion costs to be written, as far as they do not stand there yet.
+    pub costs: Vec<CostChange>,
     /// A row an object in Kubernetes that refers to this Foresail.
     pub objects: Arc<[ObjectRow]>,
     /// What came of the forecasts of all queues since the start: of those a third of a lead time ahead, about one, and
     /// three.
     pub outcomes: [Outcomes; HORIZONS],
+}
+
+/// A deletion cost that is to be written onto a pod, or taken back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CostChange {
+    /// The pod's namespace.
+    pub namespace: Arc<str>,
+    /// Its name.
+    pub pod: Arc<str>,
+    /// The cost; `None` takes ours back.
+    pub cost: Option<i32>,
 }
 
 /// An object that was seen in Kubernetes.

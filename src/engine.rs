@@ -1,8 +1,11 @@
 //! The tick: samples in, decisions out, one table published. The only writer of queue and ref state.
 
 mod active;
+#[cfg(test)]
+mod bench;
 mod cluster;
 mod crews;
+mod falls;
 mod faults;
 mod groups;
 mod keep;
@@ -30,6 +33,7 @@ use self::{
     active::{ActiveRef, Remembered},
     cluster::Cluster,
     crews::{Crews, QueueCrew},
+    falls::{Busy, Falls},
     faults::Faults,
     groups::Groups,
     meaning::{object, rules, wanted, watched},
@@ -57,6 +61,7 @@ pub struct Engine {
     series: Series,
     queues: Queues,
     groups: Groups,
+    falls: Falls,
     active: Vec<Option<ActiveRef>>,
     interest: BTreeMap<String, watch::Sender<Interest>>,
     identities: HashMap<String, Identity>,
@@ -86,6 +91,7 @@ impl Engine {
             series: Series::default(),
             queues: Queues::default(),
             groups: Groups::default(),
+            falls: Falls::default(),
             active: Vec::new(),
             interest: BTreeMap::new(),
             identities: HashMap::new(),
@@ -346,7 +352,9 @@ impl Engine {
                 let has_work = sample.work().is_some_and(|work| work > 0);
                 let wakes = has_work && !self.series.has_work(known.index);
                 let awaited = first || wakes || queue.starts_jobs();
-                let draining = crew.map_or(0, |crew| crew.call_roll(&mut sample, at));
+                let crew = crew.unwrap_or_default();
+                let draining = crew.call_roll(&mut sample, at);
+                queue.busy = if self.config.hints.victims { Busy::of(&sample, &crew.crews()) } else { None };
                 self.series.intake(known.index, at, &sample, draining);
                 let outcomes = queue.learn(at, &sample, &self.series);
                 self.outcomes.iter_mut().zip(outcomes).for_each(|(sum, more)| *sum += more);

@@ -4,6 +4,7 @@
 //! answer to KEDA nor another part. Without Kubernetes there is none of this.
 
 mod buffers;
+mod costs;
 mod lease;
 pub mod shape;
 
@@ -37,5 +38,10 @@ pub struct Part {
 
 /// Does all that the configuration asks for, until `part.stop` is cancelled.
 pub async fn run(part: Part) {
-    buffers::run(part).await;
+    let costs = async {
+        if part.config.victims {
+            costs::run(part.clone()).await;
+        }
+    };
+    tokio::join!(costs, buffers::run(part.clone()));
 }

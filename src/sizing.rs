@@ -30,7 +30,7 @@ pub use memory::{BadMemory, MEMORY_VERSION, Memory};
 pub use policy::{Mode, Objective, Pin, Policy, Strategy};
 pub use proposal::Proposal;
 pub use spending::{MaxSpend, Spending};
-pub use why::{Ahead, Why};
+pub use why::{Ahead, Falling, Why};
 
 use self::spare::NodeRoom;
 use crate::forecast::{lead::LeadTimes, outlook::Outlook};
@@ -100,6 +100,22 @@ impl Decision {
     /// Whether the ref has a reason to run at all.
     pub fn active(&self) -> bool {
         self.target >= 1
+    }
+
+    /// Whether a cap or the operator lowered the target: whoever is beyond it is not to stay.
+    pub fn is_capped(&self) -> bool {
+        let Why { max, max_spend, group, object_max, reason, .. } = self.why;
+        max.is_some() || max_spend.is_some() || group.is_some() || object_max || reason == "override"
+    }
+
+    /// Lets at least so many workers stay, whatever they are wanted for. No forecast asks for those, and they take
+    /// the place of spare pods.
+    pub fn keep(&mut self, workers: u32) {
+        let more = workers.saturating_sub(self.target);
+        self.target += more;
+        self.reactive = self.reactive.saturating_add(more);
+        self.hint = self.hint.saturating_sub(more);
+        (self.why.target, self.why.hint) = (self.target, self.hint);
     }
 
     /// Pods that it asks for: with `mode: jobs` at least those of the jobs at work, some of which the target may leave

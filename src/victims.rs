@@ -2,7 +2,11 @@
 //!
 //! A `ReplicaSet` does not know who is busy. Of pods on equal terms it removes those first that share a node, and so
 //! leaves every node half empty; but before that it goes by `controller.kubernetes.io/pod-deletion-cost`. The order
-//! that is made here becomes such costs.
+//! that is made here becomes such costs ([`fall`]).
+
+mod fall;
+
+pub use fall::{Fall, Nameless, Seen, fall};
 
 /// A worker that is to stay so far. `N` names nodes.
 #[derive(Clone, Copy, Debug, PartialEq)]

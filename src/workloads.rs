@@ -15,10 +15,12 @@ mod watch;
 
 pub use crew::{Crew, MOMENT, Standing, call_roll};
 pub use fold::Fold;
-pub use record::{Change, JobRecord, PodRecord, ScaledRecord, Trigger};
+pub use record::{
+    COST_MANAGER, Change, DELETION_COST, DeletionCost, JobRecord, PodRecord, ScaledRecord, Trigger,
+};
 pub use starts::{Latest, Start, Starts};
 pub use traps::{TRAPS, Trap};
-pub use watch::{Room, run};
+pub use watch::{Room, connect, run};
 
 use std::sync::Arc;
 
@@ -45,10 +47,27 @@ pub struct Sighting {
     pub workload: Workload,
     /// Its pods by name.
     pub crew: Crew,
+    /// Those of them that live and of which a `ReplicaSet` chooses who goes; empty where none does.
+    pub roster: Vec<RosterPod>,
     /// How long its pods took to start.
     pub starts: Starts,
     /// What its object says; `None` for a workload that only the operator's `watch` names.
     pub object: Option<Arc<ScaledRecord>>,
+}
+
+/// A pod of which a `ReplicaSet` may choose that it goes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RosterPod {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its node.
+    pub node: Option<Arc<str>>,
+    /// When it was created, Unix seconds.
+    pub created: f64,
+    /// Since when it is Ready; `None` while it is not.
+    pub ready: Option<f64>,
+    /// The deletion cost that stands on it.
+    pub cost: Option<DeletionCost>,
 }
 
 /// What has changed since the last news.

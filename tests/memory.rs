@@ -58,6 +58,8 @@ fn record_of_pod() -> PodRecord {
         terminating: false,
         finished: false,
         unschedulable: false,
+        node: Some("node-1".into()),
+        cost: None,
     }
 }
 

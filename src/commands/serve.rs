@@ -32,8 +32,9 @@ use crate::{
     answers::Answers,
     clock::{Clock, WallClock},
     commands::serve::sources::Sources,
-    config::Config,
+    config::{Config, KubernetesConfig, hints::HintsConfig},
     engine::{self, Engine, Event},
+    hints::{self, Leadership, Part},
     http::{Http, Readiness},
     refs::Refs,
     sampler::{Heard, ReadCost, Reading},
@@ -48,6 +49,9 @@ const FIRST_PASS: Duration = Duration::from_secs(10);
 
 /// Threads of the io runtime: samplers, HTTP and signals share them.
 const IO_THREADS: usize = 2;
+
+/// Between two tries to find the cluster's address.
+const CONNECT_AGAIN: Duration = Duration::from_secs(30);
 
 /// What the rooms share.
 struct Shared {
@@ -138,7 +142,7 @@ pub(super) fn run(path: &Path, host: Option<IpAddr>) -> Result<()> {
         tokio::spawn(http.run(TcpListener::from_std(http_listener)?, shared.stop.child_token()));
         tokio::spawn(first_pass(shared.clone()));
         tokio::spawn(historian::run(shared.clone(), asked));
-        watch_kubernetes(&config, &shared);
+        meet_kubernetes(&config, &shared);
         tokio::spawn(watch_file::run(path.to_owned(), text, hang_up, shared.clone(), sources));
         tokio::select! {
             () = shutdown.requested() => {}
@@ -208,13 +212,41 @@ fn join(role: &str, thread: thread::JoinHandle<Result<()>>) -> Result<()> {
     }
 }
 
-/// Watches Kubernetes where the configuration says so.
-fn watch_kubernetes(config: &Config, shared: &Arc<Shared>) {
-    if let Some(kubernetes) = config.kubernetes.clone() {
-        let (clock, heard) = (shared.clock.clone(), shared.clone());
-        let room = Room { kubernetes, config: shared.config.clone(), clock, heard };
-        tokio::spawn(workloads::run(room, shared.stop.child_token()));
+/// Watches Kubernetes, and writes to it, where the configuration says so.
+fn meet_kubernetes(config: &Config, shared: &Arc<Shared>) {
+    let Some(kubernetes) = config.kubernetes.clone() else { return };
+    if config.hints.writes() {
+        tokio::spawn(write_hints(kubernetes.clone(), config.hints.clone(), shared.clone()));
     }
+    let (clock, heard) = (shared.clock.clone(), shared.clone());
+    let room = Room { kubernetes, config: shared.config.clone(), clock, heard };
+    tokio::spawn(workloads::run(room, shared.stop.child_token()));
+}
+
+async fn write_hints(kubernetes: KubernetesConfig, config: HintsConfig, shared: Arc<Shared>) {
+    let client = loop {
+        match workloads::connect(&kubernetes).await {
+            Ok(client) => break client,
+            Err(error) => {
+                let error = format!("{error:#}");
+                tracing::warn!(error, "nothing can be written to Kubernetes: it is tried again");
+            }
+        }
+        tokio::select! {
+            () = shared.stop.cancelled() => return,
+            () = tokio::time::sleep(CONNECT_AGAIN) => {}
+        }
+    };
+    hints::run(Part {
+        client,
+        answers: shared.answers.clone(),
+        clock: shared.clock.clone(),
+        config,
+        leadership: Leadership::default(),
+        metrics: shared.metrics.clone(),
+        stop: shared.stop.child_token(),
+    })
+    .await;
 }
 
 /// Ready once Kubernetes is listed and every queue that is asked for was read, or after ten seconds whatever happens.

@@ -56,9 +56,13 @@ impl Crews {
 }
 
 impl QueueCrew {
+    /// Their pods, by ref.
+    pub(super) fn crews(&self) -> Vec<&Crew> {
+        self.in_view.iter().map(|sighting| &sighting.crew).collect()
+    }
+
     /// As [`call_roll`].
     pub(super) fn call_roll(&self, sample: &mut Sample, at: f64) -> u64 {
-        let crews: Vec<&Crew> = self.in_view.iter().map(|sighting| &sighting.crew).collect();
-        call_roll(sample, &crews, !self.out_of_view, at)
+        call_roll(sample, &self.crews(), !self.out_of_view, at)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Engine, queues::Queue};
+use super::{Engine, falls::Scene, queues::Queue};
 use crate::{
     answers::{QueueRow, Row, Standing, Table},
     workloads::Sight,
@@ -40,8 +40,42 @@ impl Engine {
                 continue;
             };
             let answer = active.decide(now, &self.series, &self.queues, &self.cluster);
+            let standing = Standing::of(&active.state);
+            let sighting = active.sighting.as_ref().filter(|_| self.cluster.sight() == Some(Sight::Clear));
+            match row {
+                Some(row) if Arc::ptr_eq(&row.entry, &active.entry) => {
+                    row.answer = answer;
+                    row.sighting = sighting.cloned();
+                    row.standing = standing;
+                }
+                other => {
+                    let (entry, sighting) = (active.entry.clone(), sighting.cloned());
+                    *other = Some(Row { entry, answer, activations: 0, sighting, standing });
+                }
+            }
+        }
+        self.name_victims(table, now);
+        self.note_activity(table, now);
+        table.outcomes = self.outcomes;
+        table.sight = self.cluster.sight();
+        table.objects = self.cluster.objects();
+        self.fill_queues(table, now);
+    }
+
+    fn name_victims(&mut self, table: &mut Table, now: f64) {
+        table.costs.clear();
+        if self.config.hints.victims {
+            let Table { rows, costs, .. } = table;
+            self.falls.name_victims(Scene { now, rows, refs: &self.active, queues: &self.queues, costs });
+        }
+    }
+
+    /// Notes who turns active or not by what is answered now, and tells the log of watched refs.
+    fn note_activity(&mut self, table: &mut Table, now: f64) {
+        for (active, row) in self.active.iter_mut().zip(&mut table.rows) {
+            let (Some(active), Some(row)) = (active, row) else { continue };
             // Not knowing changes nothing: coming back active is no new activation.
-            if let Ok(decision) = &answer {
+            if let Ok(decision) = &row.answer {
                 if decision.active() && !active.activity.active {
                     active.activity.activations += 1;
                     self.activated.push((active.entry.clone(), active.activity.activations));
@@ -49,26 +83,8 @@ impl Engine {
                 active.activity.active = decision.active();
                 active.log_shadow(now, decision, &self.series, &self.cluster);
             }
-            let activations = active.activity.activations;
-            let standing = Standing::of(&active.state);
-            let sighting = active.sighting.as_ref().filter(|_| self.cluster.sight() == Some(Sight::Clear));
-            match row {
-                Some(row) if Arc::ptr_eq(&row.entry, &active.entry) => {
-                    row.answer = answer;
-                    row.activations = activations;
-                    row.sighting = sighting.cloned();
-                    row.standing = standing;
-                }
-                other => {
-                    let (entry, sighting) = (active.entry.clone(), sighting.cloned());
-                    *other = Some(Row { entry, answer, activations, sighting, standing });
-                }
-            }
+            row.activations = active.activity.activations;
         }
-        table.outcomes = self.outcomes;
-        table.sight = self.cluster.sight();
-        table.objects = self.cluster.objects();
-        self.fill_queues(table, now);
     }
 
     fn fill_queues(&self, table: &mut Table, now: f64) {

@@ -2,6 +2,7 @@
 
 use std::{collections::HashMap, ops::Range, sync::Arc};
 
+use super::falls::Busy;
 use crate::{
     clock::Zone,
     forecast::{
@@ -37,6 +38,8 @@ pub(super) struct Queue {
     pub(super) error: Option<Arc<str>>,
     /// Whether its reads fail though its source can be read.
     pub(super) own_fault: bool,
+    /// Its busy workers, where victims are named and the layout can tell.
+    pub(super) busy: Option<Busy>,
     /// Whether the first read came back, with whatever result.
     pub(super) read: bool,
     refs: u32,
@@ -108,6 +111,7 @@ impl Queues {
             worker_refs: 0,
             error: None,
             own_fault: false,
+            busy: None,
             read: false,
             refs: 0,
             learner: Box::new(

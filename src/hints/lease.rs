@@ -26,4 +26,13 @@ impl Leadership {
     pub fn term(&self) -> u64 {
         self.0.term.load(Ordering::Acquire)
     }
+    /// Held until then, as of `now`.
+    #[cfg(test)]
+    pub(super) fn set(&self, until: f64, now: f64) {
+        if now < until && !self.is_held(now) {
+            // Before `until`: who finds it held finds the term of this hold.
+            self.0.term.fetch_add(1, Ordering::AcqRel);
+        }
+        self.0.until.store(until.to_bits(), Ordering::Release);
+    }
 }

@@ -43,12 +43,38 @@ pub struct Why {
     pub object_max: bool,
     /// Whether the ScaledObject's minimum raised the target.
     pub object_min: bool,
+    /// What became of a fall whose victims are to be named.
+    pub fall: Option<Falling>,
     /// The workload that the decision was made with; `None` in `mode: jobs`, which asks for none.
     pub workload: Option<Workload>,
     /// Refs of mode workers that ask for the queue, each for all of it.
     pub shared: u32,
     /// The queue was never seen with work: its name is probably a typo.
     pub never_seen: bool,
+}
+
+/// What became of a fall whose victims are to be named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Falling {
+    /// It waits until those that go bear their deletion costs.
+    Pending,
+    /// So many stay whose going would give no node back.
+    Kept(u32),
+    /// All stay, since a busy worker that is not Ready would go first.
+    BusyNotReady,
+    /// It is answered, and nobody is named; with the reason.
+    Unranked(&'static str),
+}
+
+impl fmt::Display for Falling {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Pending => f.write_str("pending"),
+            Self::Kept(workers) => write!(f, "kept:{workers}"),
+            Self::BusyNotReady => f.write_str("busy-not-ready"),
+            Self::Unranked(reason) => write!(f, "unranked:{reason}"),
+        }
+    }
 }
 
 /// Workers that a forecast asked for, and what it rests on.
@@ -113,6 +139,9 @@ impl fmt::Display for Why {
             if let Some(value) = value {
                 write!(f, " {name}={value}")?;
             }
+        }
+        if let Some(falling) = self.fall {
+            write!(f, " fall={falling}")?;
         }
         if self.shared > 1 {
             write!(f, " shared={}", self.shared)?;

@@ -130,6 +130,7 @@ impl Sizing<'_> {
             min: (limited.at_least > wanted).then_some(limited.at_least),
             object_max: limited.objects_most < limited.paid,
             object_min: limited.objects_least > limited.at_least,
+            fall: None,
             workload: None,
             never_seen: !view.ever_seen,
             shared: 0,

@@ -74,6 +74,27 @@ pub struct Metrics {
     pub kubernetes: KubernetesMetrics,
     /// Room that is asked for.
     pub chunks: ChunkMetrics,
+    /// What is written to Kubernetes.
+    pub hints: HintsMetrics,
+}
+
+/// What the writing to Kubernetes counts.
+#[derive(Debug, Clone)]
+pub struct HintsMetrics {
+    /// Deletion costs written or taken back, by result: `ok` or `error`.
+    pub cost_writes: IntCounterVec,
+}
+
+impl HintsMetrics {
+    fn new() -> Self {
+        Self {
+            cost_writes: counters(
+                "foresail_deletion_cost_writes_total",
+                "Deletion costs written onto pods or taken back.",
+                &["result"],
+            ),
+        }
+    }
 }
 
 /// What the watch of Kubernetes counts.
@@ -217,6 +238,7 @@ impl Metrics {
             refs: IntGauge::new("foresail_refs", "References known.").expect(FIXED),
             kubernetes: KubernetesMetrics::new(),
             chunks: ChunkMetrics::new(),
+            hints: HintsMetrics::new(),
         };
         let build = gauges("foresail_build_info", "The version that runs; always 1.", &["version"]);
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
@@ -254,6 +276,7 @@ impl Metrics {
             refs,
             kubernetes: KubernetesMetrics { watch_errors, refused, pods, starts },
             chunks: ChunkMetrics { written, writes, trouble },
+            hints: HintsMetrics { cost_writes },
         } = self;
         vec![
             Box::new(grpc_requests.clone()),
@@ -276,6 +299,7 @@ impl Metrics {
             Box::new(written.clone()),
             Box::new(writes.clone()),
             Box::new(trouble.clone()),
+            Box::new(cost_writes.clone()),
         ]
     }
 
@@ -283,6 +307,7 @@ impl Metrics {
     fn begin_at_zero(&self) {
         for result in ["ok", "error"] {
             self.reloads.with_label_values(&[result]);
+            self.hints.cost_writes.with_label_values(&[result]);
         }
         for reason in TlsRefusal::ALL {
             self.tls_refused.with_label_values(&[reason.name()]);

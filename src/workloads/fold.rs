@@ -10,7 +10,8 @@ use crate::{
     config::source::WorkloadName,
     sizing::Workload,
     workloads::{
-        Change, JobRecord, News, PodRecord, SCALED_JOB, ScaledRecord, Sighting, Standing, Start, Starts,
+        Change, DeletionCost, JobRecord, News, PodRecord, RosterPod, SCALED_JOB, ScaledRecord, Sighting,
+        Standing, Start, Starts,
     },
 };
 
@@ -53,6 +54,10 @@ struct Pod {
     was_unschedulable: bool,
     /// Its start was told, or happened before it was first seen.
     start_told: bool,
+    node: Option<Arc<str>>,
+    created: f64,
+    ready: Option<f64>,
+    cost: Option<DeletionCost>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -240,7 +245,16 @@ impl Fold {
             belongings.starts.push(start);
             self.started.push(start);
         }
-        let pod = Pod { owner: owner.clone(), phase, was_unschedulable, start_told: told || start.is_some() };
+        let pod = Pod {
+            owner: owner.clone(),
+            phase,
+            was_unschedulable,
+            start_told: told || start.is_some(),
+            node: record.node.clone(),
+            created: record.created,
+            ready: record.ready,
+            cost: record.cost,
+        };
         let before = self.pods.insert(place, Kept { value: pod.clone(), round });
         if before.is_none_or(|before| before.value != pod) {
             self.touch(&owner);
@@ -305,6 +319,7 @@ impl Fold {
             let pod = &self.pods.get(&(namespace.clone(), name.clone()))?.value;
             Some((name, pod))
         });
+        let roster = if is_chosen_from(&target.kind) { roster(pods.clone()) } else { Vec::new() };
         let crew = gone.chain(pods.clone().map(|(name, pod)| (name.clone(), standing(pod)))).collect();
         let workload = Workload {
             min: object.as_ref().map(|object| object.min),
@@ -316,6 +331,7 @@ impl Fold {
             target,
             workload,
             crew,
+            roster,
             starts: belongings.starts.clone(),
             object,
         })
@@ -353,6 +369,22 @@ impl Fold {
     }
 }
 
+/// Those that live, in the order of their names: each replica of Foresail has the same.
+fn roster<'a>(pods: impl Iterator<Item = (&'a Arc<str>, &'a Pod)>) -> Vec<RosterPod> {
+    let live = pods.filter(|(_, pod)| standing(pod) == Standing::Live);
+    let mut roster: Vec<_> = live
+        .map(|(name, pod)| RosterPod {
+            name: name.clone(),
+            node: pod.node.clone(),
+            created: pod.created,
+            ready: pod.ready,
+            cost: pod.cost,
+        })
+        .collect();
+    roster.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+    roster
+}
+
 fn standing(pod: &Pod) -> Standing {
     match pod.phase {
         Phase::Starting | Phase::Ready => Standing::Live,
@@ -364,6 +396,11 @@ fn standing(pod: &Pod) -> Standing {
 /// Kinds of targets that are watched as a whole.
 fn is_watched(kind: &str, version: &str) -> bool {
     version == "apps/v1" && matches!(kind, "Deployment" | "StatefulSet")
+}
+
+/// Kinds of which a `ReplicaSet` chooses the pods that go.
+fn is_chosen_from(kind: &str) -> bool {
+    matches!(kind, "Deployment" | "ReplicaSet")
 }
 
 /// Kinds whose pods are known by their owners.

@@ -15,7 +15,7 @@ use crate::{
     config::source::WorkloadName,
     workloads::{
         Change, JobRecord, PodRecord, SCALED_JOB, SCALED_OBJECT, ScaledRecord,
-        record::{SCALED_JOB_LABEL, counted_for},
+        record::{COST_MANAGER, DELETION_COST, DeletionCost, SCALED_JOB_LABEL, counted_for},
     },
 };
 
@@ -65,7 +65,7 @@ pub(super) struct Lean<S, T> {
 pub(super) type Scaled = Lean<Value, Nothing>;
 pub(super) type Replicated = Lean<Replicas, Nothing>;
 pub(super) type Job = Lean<Nothing, Conditions>;
-pub(super) type Pod = Lean<Nothing, Conditions>;
+pub(super) type Pod = Lean<OnNode, Conditions>;
 
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Nothing {}
@@ -73,6 +73,12 @@ pub(super) struct Nothing {}
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Replicas {
     replicas: Option<u32>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct OnNode {
+    #[serde(rename = "nodeName")]
+    node: Option<String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -174,6 +180,8 @@ pub(super) fn pod(_: Kind, object: &Pod, gone: bool, _: &[String]) -> Change {
                 && condition.status == "False"
                 && condition.reason.as_deref() == Some("Unschedulable")
         }),
+        node: object.spec.as_ref().and_then(|spec| spec.node.as_deref().map(Arc::from)),
+        cost: object.deletion_cost(),
     });
     Change::Pod(namespace, name, record)
 }
@@ -190,6 +198,14 @@ impl<S, T> Lean<S, T> {
             namespace: self.metadata.namespace.clone().unwrap_or_default(),
             name: self.metadata.name.clone().unwrap_or_default(),
         }
+    }
+
+    /// What it would cost to delete it; what is no number counts as 0, as Kubernetes takes it.
+    fn deletion_cost(&self) -> Option<DeletionCost> {
+        let value = self.metadata.annotations.as_ref()?.get(DELETION_COST)?;
+        let managers = self.metadata.managed_fields.as_deref().unwrap_or_default();
+        let ours = managers.iter().any(|fields| fields.manager.as_deref() == Some(COST_MANAGER));
+        Some(DeletionCost { value: value.parse().unwrap_or(0), ours })
     }
 
     fn label(&self, key: &str) -> Option<&str> {
@@ -249,8 +265,26 @@ mod tests {
             ("chem", "md-7d9f-x2", "Deployment", "md")
         );
         assert_eq!((record.terminating, record.finished), (false, false));
+        assert_eq!((record.node.as_deref(), record.cost), (Some("n1"), None));
         let start = record.start(false).unwrap();
         assert!((start.seconds - 41.0).abs() < 1e-9 && start.cold, "{start:?}");
+    }
+
+    #[test]
+    fn a_cost_is_ours_where_our_manager_wrote_it() {
+        let cost = |value: &str, manager: &str| {
+            let change = read(json!({ "metadata": {
+                "namespace": "chem", "name": "md-1",
+                "annotations": { DELETION_COST: value },
+                "managedFields": [{ "manager": manager, "operation": "Apply" }],
+                "ownerReferences": [{ "apiVersion": "apps/v1", "kind": "StatefulSet", "name": "md", "uid": "1", "controller": true }],
+            } }));
+            let Change::Pod(_, _, Some(record)) = change else { panic!("{change:?}") };
+            record.cost
+        };
+        assert_eq!(cost("-3", COST_MANAGER), Some(DeletionCost { value: -3, ours: true }));
+        assert_eq!(cost("7", "kubectl"), Some(DeletionCost { value: 7, ours: false }));
+        assert_eq!(cost("much", "kubectl"), Some(DeletionCost { value: 0, ours: false }));
     }
 
     #[test]

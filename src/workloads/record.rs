@@ -44,6 +44,8 @@ pub struct ScaledRecord {
     pub max: u32,
     /// Its triggers that mean this Foresail.
     pub triggers: Vec<Trigger>,
+    /// Whether triggers for other scalers bring work that is not seen here.
+    pub works_for_others: bool,
     /// The traps that it is in.
     pub traps: Vec<&'static Trap>,
 }
@@ -83,6 +85,25 @@ pub struct PodRecord {
     pub finished: bool,
     /// The scheduler found no node for it.
     pub unschedulable: bool,
+    /// Its node.
+    pub node: Option<Arc<str>>,
+    /// What it would cost to delete it, as its annotation says.
+    pub cost: Option<DeletionCost>,
+}
+
+/// The annotation of a pod by which a `ReplicaSet` chooses whom it deletes.
+pub const DELETION_COST: &str = "controller.kubernetes.io/pod-deletion-cost";
+
+/// The field manager by whose name deletion costs are known to be ours.
+pub const COST_MANAGER: &str = "foresail-victims";
+
+/// A pod's deletion cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DeletionCost {
+    /// Those with the lowest go first.
+    pub value: i32,
+    /// Whether Foresail wrote it.
+    pub ours: bool,
 }
 
 impl ScaledRecord {
@@ -90,10 +111,7 @@ impl ScaledRecord {
     /// in lower case.
     pub fn read(kind: &'static str, namespace: &str, spec: &Value, addresses: &[String]) -> Option<Self> {
         let all = spec.get("triggers").and_then(Value::as_array);
-        let ours = |trigger: &Trigger| {
-            let address = trigger.get("scalerAddress").unwrap_or_default().trim().to_lowercase();
-            addresses.contains(&address)
-        };
+        let ours = |trigger: &Trigger| trigger.means(addresses);
         let triggers: Vec<_> = all.into_iter().flatten().filter_map(Trigger::read).filter(ours).collect();
         if triggers.is_empty() {
             return None;
@@ -105,6 +123,7 @@ impl ScaledRecord {
             target: (kind == SCALED_OBJECT).then(|| target(namespace, spec.get("scaleTargetRef"))),
             min: count("minReplicaCount").unwrap_or(0),
             max: count("maxReplicaCount").unwrap_or(MOST_REPLICAS),
+            works_for_others: all.into_iter().flatten().any(|trigger| brings_work(trigger, addresses)),
             triggers,
             traps,
         })
@@ -114,6 +133,12 @@ impl ScaledRecord {
     pub fn target_of(&self, name: &WorkloadName) -> WorkloadName {
         self.target.as_ref().map_or_else(|| name.clone(), |(target, _)| target.clone())
     }
+}
+
+/// Whether a trigger that is not ours may stand for work: those that look at a clock or at the pods do not.
+fn brings_work(trigger: &Value, addresses: &[String]) -> bool {
+    let workless = matches!(trigger.get("type").and_then(Value::as_str), Some("cpu" | "memory" | "cron"));
+    !workless && !Trigger::read(trigger).is_some_and(|trigger| trigger.means(addresses))
 }
 
 fn target(namespace: &str, target: Option<&Value>) -> (WorkloadName, Box<str>) {
@@ -143,6 +168,12 @@ impl Trigger {
     /// The value of a key.
     pub fn get(&self, key: &str) -> Option<&str> {
         self.metadata.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
+    }
+
+    /// Whether it means a Foresail with one of these addresses, which are in lower case.
+    fn means(&self, addresses: &[String]) -> bool {
+        let address = self.get("scalerAddress").unwrap_or_default().trim().to_lowercase();
+        addresses.contains(&address)
     }
 
     /// Whether a key has this value.
@@ -204,6 +235,10 @@ mod tests {
         ] });
         let record = read(&spec).unwrap();
         assert_eq!((record.triggers.len(), record.min, record.max), (1, 2, 100));
+        assert!(record.works_for_others, "of the redis trigger nothing is seen");
+        let cron = json!({ "type": "cron", "metadata": {} });
+        let alone = json!({ "triggers": [trigger("external", "foresail.foresail:6000"), cron] });
+        assert!(!read(&alone).unwrap().works_for_others);
         let wanted = WorkloadName { kind: "Deployment".into(), namespace: "chem".into(), name: "md".into() };
         assert_eq!(record.target, Some((wanted, "apps/v1".into())));
         assert_eq!(read(&json!({ "triggers": [trigger("external", "other:6000")] })), None);

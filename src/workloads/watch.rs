@@ -101,7 +101,11 @@ pub async fn run(room: Room, stop: CancellationToken) {
     }
 }
 
-async fn connect(config: &KubernetesConfig) -> anyhow::Result<Client> {
+/// A client for the cluster of the configuration; no call is made yet.
+///
+/// # Errors
+/// Where neither a pod's own rights nor a kubeconfig are to be found.
+pub async fn connect(config: &KubernetesConfig) -> anyhow::Result<Client> {
     let mut client = match &config.kubeconfig {
         Some(path) => {
             let file = Kubeconfig::read_from(path)?;

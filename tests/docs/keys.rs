@@ -5,7 +5,7 @@ use std::fs;
 
 use foresail::{
     series::{Depth, Quality},
-    sizing::{Ahead, Why, Workload},
+    sizing::{Ahead, Falling, Why, Workload},
     workloads::TRAPS,
 };
 use regex::Regex;
@@ -75,6 +75,7 @@ fn every_field_of_the_why_line_is_documented() {
         min: Some(1),
         object_max: true,
         object_min: true,
+        fall: Some(Falling::Pending),
         workload: Some(Workload {
             ready: Some(1),
             starting: Some(1),

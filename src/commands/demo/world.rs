@@ -144,6 +144,7 @@ pub(super) fn sighting(pool: &WorkerPool) -> Sighting {
             .draining_workers()
             .map(|worker| (worker.to_string().into(), Standing::Terminating))
             .collect(),
+        roster: Vec::new(),
         starts: Starts::default(),
         object: None,
     }

@@ -102,10 +102,11 @@ async fn reload(path: &Path, content: Vec<u8>, shared: &Shared, sources: &mut So
     let config = Arc::new(Config::from_yaml(&file, &text)?);
     let before = shared.config.load_full();
     let at_start = |config: &Config| {
-        (config.grpc.clone(), config.http.clone(), config.kubernetes.clone(), config.state.clone())
+        let Config { grpc, http, kubernetes, state, hints, .. } = config;
+        (grpc.clone(), http.clone(), kubernetes.clone(), state.clone(), hints.clone())
     };
     if at_start(&config) != at_start(&before) {
-        tracing::warn!("grpc, http, kubernetes and state are taken up at a restart only");
+        tracing::warn!("grpc, http, kubernetes, state and hints are taken up at a restart only");
     }
     let prepared = sources.prepare(&config)?;
     sources.stop_changed(&config).await;

@@ -350,9 +350,7 @@ impl Scaler for Foresail {
         {
             let worth = u32::try_from(pool.rank_victims(going)).unwrap_or(u32::MAX);
             let stay = u32::try_from(pool.replicas()).unwrap_or(u32::MAX).saturating_sub(worth);
-            // No forecast asks for those that stay for their node's sake.
-            decision.reactive = decision.reactive.saturating_add(stay.saturating_sub(decision.target));
-            decision.target = stay;
+            decision.keep(stay);
         }
     }
 

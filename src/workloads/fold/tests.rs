@@ -24,6 +24,8 @@ fn pod(owner: &str, created: f64) -> PodRecord {
         terminating: false,
         finished: false,
         unschedulable: false,
+        node: Some("node-1".into()),
+        cost: None,
     }
 }
 
