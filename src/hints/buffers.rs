@@ -59,6 +59,7 @@ pub(super) async fn run(part: Part) {
             Some(done) = room.tasks.join_next() => {
                 if let Ok(done) = done {
                     room.take(done);
+                    room.go_on();
                 }
             }
             Ok(()) = ticks.changed() => room.step(),
@@ -145,6 +146,15 @@ impl Room {
         self.look_around(now, &table);
         if self.surveyed {
             self.want(now, &table);
+            self.act(now);
+        }
+    }
+
+    /// What a task has found lets others begin at once.
+    fn go_on(&mut self) {
+        let now = self.part.clock.now();
+        let leads = self.part.leadership.is_held(now) && self.term == Some(self.part.leadership.term());
+        if leads && self.surveyed {
             self.act(now);
         }
     }

@@ -5,6 +5,7 @@ mod e2e;
 mod faults;
 mod fixture;
 mod from_zero;
+mod hints;
 mod hpa;
 mod image;
 mod karpenter;
@@ -39,6 +40,7 @@ pub(crate) fn all() -> Vec<Scenario> {
         operator_restart::scenarios(),
         faults::scenarios(),
         karpenter::scenarios(),
+        hints::scenarios(),
         runner::scenarios(),
         chart::scenarios(),
         image::scenarios(),
