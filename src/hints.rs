@@ -36,12 +36,12 @@ pub struct Part {
     pub stop: CancellationToken,
 }
 
-/// Does all that the configuration asks for, until `part.stop` is cancelled.
+/// Does all that the configuration asks for, until `part.stop` is cancelled and what was held is given up.
 pub async fn run(part: Part) {
     let costs = async {
         if part.config.victims {
-            costs::run(part.clone()).await;
+            costs::run(&part).await;
         }
     };
-    tokio::join!(costs, buffers::run(part.clone()));
+    tokio::join!(lease::run(part.clone()), costs, buffers::run(part.clone()));
 }

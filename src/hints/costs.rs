@@ -33,8 +33,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const AGAIN_AFTER: f64 = 5.0;
 
 /// Writes what is wanted, while this replica is the one that writes.
-pub(super) async fn run(part: Part) {
-    let mut writer = Writer { part: &part, tried: HashMap::new(), failing: false };
+pub(super) async fn run(part: &Part) {
+    let mut writer = Writer { part, tried: HashMap::new(), failing: false };
     let mut looks = interval(LOOK_EVERY);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {

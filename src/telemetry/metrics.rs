@@ -81,6 +81,10 @@ pub struct Metrics {
 /// What the writing to Kubernetes counts.
 #[derive(Debug, Clone)]
 pub struct HintsMetrics {
+    /// Whether this replica is the one that writes.
+    pub leader: IntGauge,
+    /// Events written, by result: `ok` or `error`.
+    pub events: IntCounterVec,
     /// Deletion costs written or taken back, by result: `ok` or `error`.
     pub cost_writes: IntCounterVec,
 }
@@ -88,6 +92,12 @@ pub struct HintsMetrics {
 impl HintsMetrics {
     fn new() -> Self {
         Self {
+            leader: IntGauge::new(
+                "foresail_leader",
+                "1 on the replica that holds the Lease and so writes to Kubernetes, else 0.",
+            )
+            .expect(FIXED),
+            events: counters("foresail_events_total", "Events written to Kubernetes.", &["result"]),
             cost_writes: counters(
                 "foresail_deletion_cost_writes_total",
                 "Deletion costs written onto pods or taken back.",
@@ -276,7 +286,7 @@ impl Metrics {
             refs,
             kubernetes: KubernetesMetrics { watch_errors, refused, pods, starts },
             chunks: ChunkMetrics { written, writes, trouble },
-            hints: HintsMetrics { cost_writes },
+            hints: HintsMetrics { leader, events, cost_writes },
         } = self;
         vec![
             Box::new(grpc_requests.clone()),
@@ -299,6 +309,8 @@ impl Metrics {
             Box::new(written.clone()),
             Box::new(writes.clone()),
             Box::new(trouble.clone()),
+            Box::new(leader.clone()),
+            Box::new(events.clone()),
             Box::new(cost_writes.clone()),
         ]
     }
@@ -307,6 +319,7 @@ impl Metrics {
     fn begin_at_zero(&self) {
         for result in ["ok", "error"] {
             self.reloads.with_label_values(&[result]);
+            self.hints.events.with_label_values(&[result]);
             self.hints.cost_writes.with_label_values(&[result]);
         }
         for reason in TlsRefusal::ALL {
