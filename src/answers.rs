@@ -12,7 +12,7 @@ use tokio::sync::watch;
 pub use learned::{ASKED_AT_ONCE, Learned, LearnedQueue, LearnedRef, Question};
 
 use crate::{
-    forecast::{horizons::HORIZONS, outcomes::Outcomes},
+    forecast::{horizons::HORIZONS, lead::Start, outcomes::Outcomes},
     refs::{RefEntry, RefError},
     series::{KnownQueue, QueueView, Unseen},
     sizing::{Decision, RefState, Undecided},
@@ -93,6 +93,8 @@ pub struct Row {
 pub struct Standing {
     /// Seconds that its workers take to start, mean.
     pub lead: f64,
+    /// The same where the node is yet to come.
+    pub cold: f64,
     /// Worker-seconds since the start: idle ones on the word of forecasts, and busy ones.
     pub spent: f64,
     /// As for `spent`.
@@ -106,7 +108,7 @@ impl Standing {
     pub fn of(state: &RefState) -> Self {
         let RefState { lead, budget, .. } = state;
         let (spent, worked) = budget.in_all();
-        Self { lead: lead.mean(), spent, worked, left: budget.left() }
+        Self { lead: lead.mean(), cold: lead.of(Start::Cold).mean(), spent, worked, left: budget.left() }
     }
 }
 

@@ -3,9 +3,11 @@
 //! Each part follows the published answers by itself, with deadlines of its own, and nobody waits for it: neither an
 //! answer to KEDA nor another part. Without Kubernetes there is none of this.
 
+mod buffers;
 mod costs;
 mod events;
 mod lease;
+pub mod shape;
 #[cfg(test)]
 mod testing;
 
@@ -49,5 +51,5 @@ pub async fn run(part: Part) {
             events::run(&part).await;
         }
     };
-    tokio::join!(lease::run(part.clone()), costs, events);
+    tokio::join!(lease::run(part.clone()), costs, events, buffers::run(part.clone()));
 }

@@ -3,11 +3,14 @@
 //! A chunk is refilled as soon as a pod takes it. So what is asked for is what is expected beyond what is asked for
 //! already, and it falls in the same step in which that rises. Any doubt ends in fewer chunks.
 
+mod quantity;
 mod share;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
+
+pub use quantity::{NoQuantity, Quantity, Resources};
 
 use crate::sizing::{Decision, Mode, Workload};
 
@@ -68,6 +71,8 @@ pub struct Wanted {
     pub pods: Option<u32>,
     /// Pods at most, chunks included.
     pub most: u32,
+    /// Chunks at most, where no more can be had.
+    pub chunks: u32,
     /// When room is given up.
     pub lower: Lower,
 }
@@ -83,7 +88,7 @@ impl Wanted {
         let expected = requested.saturating_add(decision.hint);
         let most = seen.max.unwrap_or(u32::MAX).min(if grouped { expected } else { u32::MAX });
         let pods = seen.ready.zip(seen.starting).map(|(ready, starting)| ready.saturating_add(starting));
-        Self { expected, target, replicas: seen.replicas, pods, most, lower }
+        Self { expected, target, replicas: seen.replicas, pods, most, chunks: u32::MAX, lower }
     }
 
     /// With what another trigger of the same object wants: KEDA goes by the largest.
@@ -204,7 +209,7 @@ impl Kept {
         self.known = now;
         let before = self.counts.replace(counts);
         let came = before.map_or(0, |before| counts.of(lower).saturating_sub(before.of(lower)));
-        let most = limits.chunks.min(wanted.most.saturating_sub(counts.of(lower)));
+        let most = wanted.most.saturating_sub(counts.of(lower)).min(wanted.chunks).min(limits.chunks);
         let wants = wanted.expected.saturating_sub(counts.requested).min(most);
         let left = self.chunks.saturating_sub(came).min(most);
         if wants >= left {

@@ -1,6 +1,6 @@
 //! What may be written to Kubernetes, and how much.
 
-use crate::nodes::Limits;
+use crate::nodes::{Limits, Resources};
 
 /// What is written to Kubernetes; nothing by default.
 #[derive(Debug, Clone, PartialEq)]
@@ -13,6 +13,10 @@ pub struct HintsConfig {
     pub events: bool,
     /// How much room is asked for.
     pub limits: Limits,
+    /// What is put into each pod as it is made, beyond its template.
+    pub sidecar: Resources,
+    /// Class of the pods that hold room; below that of every worker.
+    pub priority_class: String,
     /// By which of several replicas all this is written.
     pub lease: LeaseName,
 }
@@ -56,6 +60,8 @@ impl Default for HintsConfig {
             victims: false,
             events: false,
             limits: Limits { chunks: 4, total: 20, step: 4, hold: 120.0 },
+            sidecar: Resources::default(),
+            priority_class: "foresail-placeholder".to_owned(),
             lease: LeaseName { namespace: None, name: "foresail".to_owned() },
         }
     }

@@ -200,7 +200,16 @@ pub(super) struct RawHints {
     pub(super) total: Option<u32>,
     pub(super) step: Option<u32>,
     pub(super) hold: Option<Text>,
+    pub(super) sidecar: RawSidecar,
+    pub(super) priority_class: Option<String>,
     pub(super) lease: RawLease,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawSidecar {
+    pub(super) cpu: Option<Text>,
+    pub(super) memory: Option<Text>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -263,6 +272,8 @@ impl Default for RawHints {
             total: None,
             step: None,
             hold: None,
+            sidecar: RawSidecar::default(),
+            priority_class: None,
             lease: RawLease::default(),
         }
     }

@@ -10,6 +10,7 @@ const NOTHING: Wanted = Wanted {
     replicas: Some(0),
     pods: Some(0),
     most: u32::MAX,
+    chunks: u32::MAX,
     lower: Lower::WithTarget,
 };
 
@@ -139,10 +140,10 @@ fn of_jobs_that_run_none_needs_a_chunk_though_the_target_leaves_them_out() {
 fn any_wanted() -> impl Strategy<Value = Wanted> {
     let lower = prop_oneof![Just(Lower::WithTarget), Just(Lower::AsPodsAreSeen)];
     let counts = (0..12_u32, 0..12_u32, prop::option::of(0..12_u32), prop::option::of(0..12_u32));
-    (counts, prop_oneof![Just(u32::MAX), 0..15_u32], lower).prop_map(
-        |((hint, target, replicas, pods), most, lower)| {
+    (counts, prop_oneof![Just(u32::MAX), 0..15_u32], prop_oneof![Just(u32::MAX), 0..5_u32], lower).prop_map(
+        |((hint, target, replicas, pods), most, chunks, lower)| {
             let expected = target + hint;
-            Wanted { expected, target, replicas, pods, most, lower }
+            Wanted { expected, target, replicas, pods, most, chunks, lower }
         },
     )
 }
@@ -171,6 +172,7 @@ proptest! {
                 prop_assert!(has <= chunks && has <= before[workload] + step);
                 if let Some(wanted) = wanted {
                     let counted = wanted.counts().of(wanted.lower);
+                    prop_assert!(has <= wanted.chunks);
                     prop_assert!(has <= wanted.most.saturating_sub(counted), "{has} {wanted:?}");
                 }
             }

@@ -1,6 +1,7 @@
 //! Prometheus metrics: counters of the rooms, and a collector that reads the answers at scrape time,
 //! so that a queue or a ref that is gone leaves no series behind.
 
+mod chunks;
 mod outcomes;
 mod table;
 
@@ -13,6 +14,7 @@ use prometheus::{
     proto::MetricType,
 };
 
+pub use self::chunks::ChunkMetrics;
 use self::table::TableCollector;
 use crate::{answers::Answers, clock::Clock};
 
@@ -70,6 +72,8 @@ pub struct Metrics {
     pub refs: IntGauge,
     /// What is seen of Kubernetes.
     pub kubernetes: KubernetesMetrics,
+    /// Room that is asked for.
+    pub chunks: ChunkMetrics,
     /// What is written to Kubernetes.
     pub hints: HintsMetrics,
 }
@@ -243,6 +247,7 @@ impl Metrics {
             reloads: counters("foresail_config_reloads_total", "Reloads of the configuration.", &["result"]),
             refs: IntGauge::new("foresail_refs", "References known.").expect(FIXED),
             kubernetes: KubernetesMetrics::new(),
+            chunks: ChunkMetrics::new(),
             hints: HintsMetrics::new(),
         };
         let build = gauges("foresail_build_info", "The version that runs; always 1.", &["version"]);
@@ -280,6 +285,7 @@ impl Metrics {
             reloads,
             refs,
             kubernetes: KubernetesMetrics { watch_errors, refused, pods, starts },
+            chunks: ChunkMetrics { written, writes, trouble },
             hints: HintsMetrics { leader, events, cost_writes },
         } = self;
         vec![
@@ -300,6 +306,9 @@ impl Metrics {
             Box::new(refused.clone()),
             Box::new(pods.clone()),
             Box::new(starts.clone()),
+            Box::new(written.clone()),
+            Box::new(writes.clone()),
+            Box::new(trouble.clone()),
             Box::new(leader.clone()),
             Box::new(events.clone()),
             Box::new(cost_writes.clone()),

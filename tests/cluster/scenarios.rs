@@ -11,6 +11,7 @@ mod image;
 mod karpenter;
 mod keda_client;
 mod keda_features;
+mod one_writer;
 mod operator_restart;
 mod runner;
 mod tls;
@@ -38,11 +39,12 @@ pub(crate) fn all() -> Vec<Scenario> {
         keda_client::scenarios(),
         from_zero::scenarios(),
         workloads::scenarios(),
-        hints::scenarios(),
+        one_writer::scenarios(),
         victims::scenarios(),
         operator_restart::scenarios(),
         faults::scenarios(),
         karpenter::scenarios(),
+        hints::scenarios(),
         runner::scenarios(),
         chart::scenarios(),
         image::scenarios(),

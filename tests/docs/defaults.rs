@@ -18,6 +18,7 @@ const PLACES: &[(&str, &str)] = &[
         "sources: { s: { redis: { host: h }, watch: [{ layout: redis-list, queue: q, workload: D/n/n, KEYS }] } }",
     ),
     ("RawHints", "hints: { KEYS }"),
+    ("RawSidecar", "hints: { sidecar: { KEYS } }"),
     ("RawLease", "hints: { lease: { KEYS } }"),
 ];
 

@@ -4,17 +4,17 @@ use super::{Checked, optional_seconds, wrong};
 use crate::{
     config::{
         hints::{HintMode, HintsConfig, LeaseName},
-        raw::{RawHints, RawLease},
+        raw::{RawHints, RawLease, RawSidecar},
         text::Text,
     },
-    nodes::Limits,
+    nodes::{Limits, Resources},
 };
 
 /// Chunks that may be asked for, in all.
 const MOST_CHUNKS: u32 = 10_000;
 
 pub(super) fn config(raw: RawHints) -> Checked<HintsConfig> {
-    let RawHints { mode, victims, events, chunks, total, step, hold, lease } = raw;
+    let RawHints { mode, victims, events, chunks, total, step, hold, sidecar, priority_class, lease } = raw;
     let Some((_, mode)) = HintMode::ALL.into_iter().find(|(name, _)| *name == mode) else {
         let all = HintMode::ALL.map(|(name, _)| name).join(", ");
         return wrong("hints.mode", format!("{mode:?} is not one of {all}"));
@@ -42,8 +42,22 @@ pub(super) fn config(raw: RawHints) -> Checked<HintsConfig> {
         victims: switch("hints.victims", &victims, "deletion-cost")?,
         events: switch("hints.events", &events, "on")?,
         limits,
+        sidecar: resources(sidecar)?,
+        priority_class: priority_class.unwrap_or(plain.priority_class),
         lease: lease_name(lease, plain.lease)?,
     })
+}
+
+fn resources(RawSidecar { cpu, memory }: RawSidecar) -> Checked<Resources> {
+    let mut all = Resources::default();
+    for (name, text) in [("cpu", cpu), ("memory", memory)] {
+        let Some(Text(text)) = text else { continue };
+        match text.parse() {
+            Ok(quantity) => all.set(name, quantity),
+            Err(error) => return wrong(format!("hints.sidecar.{name}"), error.to_string()),
+        }
+    }
+    Ok(all)
 }
 
 fn switch(path: &str, text: &Text, on: &str) -> Checked<bool> {
@@ -93,6 +107,7 @@ mod tests {
             ("victims: cost", "hints.victims: \"cost\" is neither off nor deletion-cost"),
             ("chunks: 0", "hints.chunks: between 1 and 10000"),
             ("hold: 2h", "hints.hold: at most 1h"),
+            ("sidecar: { memory: 1GB }", "hints.sidecar.memory: \"1GB\" is no quantity"),
             ("lease: { name: a/b }", "hints.lease.name: a name as Kubernetes has them"),
         ] {
             let error = load(keys).unwrap_err();

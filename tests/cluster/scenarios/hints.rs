@@ -1,186 +1,168 @@
-//! What is written to Kubernetes, and by which of several replicas.
+//! Room on nodes for pods that are expected: Foresail's buffers, and what Karpenter makes of them.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use foresail::scaler::pb::ScaledObjectRef;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{Cluster, Scenario, scenarios};
 use crate::{
-    api::{eventually, get},
+    api::{self, Replicas, eventually},
     foresail::Foresail,
-    manifests::{deployment, scaled_object, trigger},
+    jobs::Jobs,
+    record::setting::{QUEUE, deployment, node_pool, scaled_object},
     stack::Options,
     support::redis::RedisServer,
+    worker::store::Work,
 };
 
 pub(super) fn scenarios() -> Vec<Scenario> {
-    let mut all = scenarios![Ci:
-        hints::one_of_two_writes_and_the_other_when_it_is_killed,
-    ];
-    all.extend(scenarios![All, on Options::default();
-        hints::a_frozen_api_server_ends_the_writing_and_delays_no_answer,
-    ]);
-    all
+    scenarios![All, on Options::with_karpenter();
+        hints::room_stands_by_for_jobs_that_are_expected_whoever_writes_and_goes_with_the_forecast,
+    ]
 }
 
-const PATIENCE: Duration = Duration::from_mins(1);
+/// For forecasts that are believed, on a machine that does more than that.
+const LONG: Duration = Duration::from_mins(8);
 
-/// No answer may take longer: none waits for the Lease.
-const PROMPT: Duration = Duration::from_millis(500);
+/// Chunks at most.
+const CHUNKS: u64 = 4;
 
-async fn one_of_two_writes_and_the_other_when_it_is_killed(cluster: &Cluster) {
-    let scene = Scene::start(cluster, "two-replicas").await;
-    let one = scene.replica("one", None).await;
-    let two = scene.replica("two", Some(&one.address())).await;
-    let object = scene.object_in_traps(&one.address()).await;
-    let first_leads = eventually("one of them is the one that writes", PATIENCE, async || {
-        match [is_leader(&one), is_leader(&two)] {
-            [true, false] => Ok(true),
-            [false, true] => Ok(false),
-            other => Err(format!("{other:?}")),
+/// Workers that fit a node.
+const A_NODE: u64 = 4;
+
+async fn room_stands_by_for_jobs_that_are_expected_whoever_writes_and_goes_with_the_forecast(
+    cluster: &Cluster,
+) {
+    cluster.stack.runner().await;
+    let redis = RedisServer::start().await;
+    let namespace = cluster.namespace("room").await;
+    let mut one = start(cluster, "one", &redis, &namespace, Foresail::ADDRESS).await;
+    let other = start(cluster, "other", &redis, &namespace, &one.address()).await;
+    cluster.apply(&namespace, &node_pool()).await;
+    cluster.apply(&namespace, &deployment(&redis.url())).await;
+    let replicas = Replicas::watch(cluster.client(), &namespace, "worker").await;
+    cluster.apply(&namespace, &scaled_object(&one.address())).await;
+    let jobs = Jobs::at(&redis.url(), QUEUE).await;
+    let feeding = async {
+        loop {
+            jobs.submit(1, Work::Run(2.0)).await;
+            tokio::time::sleep(Duration::from_millis(700)).await;
         }
-    });
-    let (mut leader, mut second) = if first_leads.await { (one, two) } else { (two, one) };
-    let holder = scene.holder().await;
+    };
+    let watching = async {
+        until_buffer(cluster, &namespace, "room is asked for", |buffer| chunks(buffer) > 0).await;
+        let path = format!("/api/v1/namespaces/{namespace}/podtemplates/foresail-worker");
+        let template = api::get(cluster.client(), &path).await.expect("a buffer has a template");
+        let container = &template["template"]["spec"]["containers"][0];
+        assert_eq!(container["resources"]["requests"], json!({ "cpu": "900m", "memory": "512Mi" }));
+        assert_eq!(template["template"]["metadata"]["labels"], json!({ "app": "worker" }));
 
-    let wanted = ["Cooldown", "ScaleDownWindow", "ScaleUpPolicy", "Tolerance"];
-    let said = eventually("every trap is an Event of the object", PATIENCE, async || {
-        let said = scene.events().await?;
-        if reasons(&said) == wanted { Ok(said) } else { Err(format!("{:?}", reasons(&said))) }
-    })
-    .await;
-    let uid = get(cluster.client(), &scene.object_path()).await.expect("it is there")["metadata"]["uid"].clone();
-    assert!(said.iter().all(|event| event["regarding"]["uid"] == uid && event["series"].is_null()), "{said:?}");
-
-    leader.kill();
-    let killed = Instant::now();
-    eventually("the other writes", PATIENCE, async || {
-        let asked = Instant::now();
-        assert_eq!(second.value(&object).await.expect("it is answered"), 4.0);
-        assert!(asked.elapsed() < PROMPT, "an answer took {:?}", asked.elapsed());
-        if is_leader(&second) { Ok(()) } else { Err(scene.holder().await) }
-    })
-    .await;
-    let took = killed.elapsed();
-    // The last renewal may be 5 s old; a second for a busy machine.
-    assert!((Duration::from_secs(9)..Duration::from_secs(21)).contains(&took), "{took:?}");
-    eprintln!("measured: hints: the Lease changed hands {:.1} s after its holder was killed", took.as_secs_f64());
-    assert_ne!(scene.holder().await, holder);
-
-    eventually("it has said the same again", PATIENCE, async || {
-        let again = scene.events().await?;
-        let series = again.iter().filter(|event| event["series"]["count"] == 2).count();
-        assert_eq!(again.len(), wanted.len(), "by no Event that is new: {again:?}");
-        if series == wanted.len() { Ok(()) } else { Err(format!("{series} of them")) }
-    })
-    .await;
-
-    second.stop();
-    assert_eq!(scene.holder().await, "", "it is given up at the end");
-}
-
-async fn a_frozen_api_server_ends_the_writing_and_delays_no_answer(cluster: &Cluster) {
-    let scene = Scene::start(cluster, "frozen-api-server").await;
-    let foresail = scene.replica("foresail", None).await;
-    let object = scene.object_in_traps(&foresail.address()).await;
-    eventually("it writes", PATIENCE, async || if is_leader(&foresail) { Ok(()) } else { Err(String::new()) }).await;
-    foresail.until_value(&object, 4.0).await;
-
-    cluster.stack.api_server.lock().await.freeze();
-    let frozen = Instant::now();
-    eventually("it writes no more", PATIENCE, async || {
-        let asked = Instant::now();
-        assert_eq!(foresail.value(&object).await.expect("it is answered"), 4.0);
-        assert!(asked.elapsed() < PROMPT, "an answer took {:?}", asked.elapsed());
-        if is_leader(&foresail) { Err(format!("after {:?}", frozen.elapsed())) } else { Ok(()) }
-    })
-    .await;
-    let took = frozen.elapsed();
-    assert!(took < Duration::from_secs(15), "another could have the Lease by now: {took:?}");
-    cluster.stack.api_server.lock().await.go_on();
-    eventually("it writes again", PATIENCE, async || {
-        if is_leader(&foresail) { Ok(()) } else { Err(scene.holder().await) }
-    })
-    .await;
-}
-
-/// A queue of four jobs, and replicas of a Foresail for it that write to the scenario's namespace.
-struct Scene<'a> {
-    cluster: &'a Cluster,
-    redis: RedisServer,
-    namespace: String,
-}
-
-impl<'a> Scene<'a> {
-    async fn start(cluster: &'a Cluster, name: &str) -> Self {
-        let redis = RedisServer::start().await;
-        redis.command::<()>(&["LPUSH", "work", "a", "b", "c", "d"]).await;
-        Self { cluster, redis, namespace: cluster.namespace(name).await }
+        let owned = until_buffer(cluster, &namespace, "Karpenter takes it up", |buffer| {
+            api::has_condition(buffer, "ReadyForProvisioning")
+        })
+        .await;
+        assert_eq!(owned["metadata"]["ownerReferences"][0]["kind"], "ScaledObject");
+        eventually("nodes have room for the workers and the chunks", LONG, async || {
+            let (nodes, workers) = (nodes(cluster).await?, workers(&replicas));
+            let wanted = chunks(&buffer(cluster, &namespace).await?);
+            let holds = wanted > 0 && workers > 0 && nodes * A_NODE >= workers + wanted;
+            if holds { Ok(()) } else { Err(format!("{nodes} nodes, {workers} workers, {wanted} chunks")) }
+        })
+        .await;
+        assert!(
+            one.metric("foresail_hint_chunks{").is_some() != other.metric("foresail_hint_chunks{").is_some()
+        );
+    };
+    tokio::select! {
+        () = feeding => {}
+        () = watching => {}
     }
 
-    /// One replica; `address` is the triggers' where that is not its own.
-    async fn replica(&self, name: &str, address: Option<&str>) -> Foresail {
-        let sections = format!(
-            r#"
+    // Whoever writes is killed: the other one goes on.
+    let told = if one.metric("foresail_hint_chunks{").is_some() {
+        one.kill();
+        other
+    } else {
+        let mut other = other;
+        other.kill();
+        one
+    };
+    eventually("the other one writes", Duration::from_mins(1), async || {
+        told.metric("foresail_hint_chunks{").map(|_| ()).ok_or_else(|| "it does not".to_owned())
+    })
+    .await;
+
+    // Without a forecast there is nothing to wait for.
+    let file = told.folder.path().join("foresail.yaml");
+    let config = std::fs::read_to_string(&file).expect("it was started with it");
+    std::fs::write(&file, format!("{config}\noverride: [{{ match: '*', mode: reactive }}]\n"))
+        .expect("its folder can be written");
+    until_buffer(cluster, &namespace, "no room is asked for", |buffer| chunks(buffer) == 0).await;
+    eventually("the room is given back", LONG, async || {
+        let (nodes, workers) = (nodes(cluster).await?, workers(&replicas));
+        let fits = nodes * A_NODE <= workers.next_multiple_of(A_NODE);
+        if fits { Ok(()) } else { Err(format!("{nodes} nodes for {workers} workers")) }
+    })
+    .await;
+}
+
+/// One of two that watch a namespace and share a Lease; `address` is what triggers name.
+async fn start(
+    cluster: &Cluster,
+    name: &str,
+    redis: &RedisServer,
+    namespace: &str,
+    address: &str,
+) -> Foresail {
+    let sections = format!(
+        r#"
 sources:
   jobs:
     redis: {{ host: 127.0.0.1, port: {} }}
     namespaces: {{ "*": ["*"] }}
-    sample_every: 500ms
     layouts:
-      reliable: {{ preset: redis-list, processing: "{{queue}}:busy" }}
-kubernetes: {{ addresses: ["{}"], namespaces: [{namespace}], kubeconfig: {} }}
-hints: {{ events: on, lease: {{ namespace: {namespace} }} }}
+      lists: {{ preset: redis-list, processing: "{{queue}}:processing:{{worker}}" }}
+policies:
+  default: {{ objective: wait, wait: 2s, keep_alive: 5s }}
+kubernetes: {{ addresses: ["{address}"], namespaces: [{namespace}], kubeconfig: {} }}
+hints: {{ mode: capacity-buffer, chunks: {CHUNKS}, hold: 20s, lease: {{ namespace: {namespace} }} }}
 "#,
-            self.redis.port(),
-            address.unwrap_or(Foresail::ADDRESS),
-            self.cluster.stack.kubeconfig.display(),
-            namespace = self.namespace,
-        );
-        Foresail::start_as(name, &self.cluster.logs, &sections).await
-    }
-
-    /// A `ScaledObject` with the HPA's defaults; gives it as KEDA asks for it.
-    async fn object_in_traps(&self, address: &str) -> ScaledObjectRef {
-        let container = "{ name: worker, image: worker }";
-        self.cluster.apply(&self.namespace, &deployment(0, container)).await;
-        let metadata = "layout: reliable, queue: work";
-        let object = scaled_object("worker", &["maxReplicaCount: 9"], &trigger("external-push", address, metadata));
-        self.cluster.apply(&self.namespace, &object).await;
-        let metadata = [("scalerAddress", address), ("layout", "reliable"), ("queue", "work")];
-        ScaledObjectRef {
-            name: "worker".to_owned(),
-            namespace: self.namespace.clone(),
-            scaler_metadata: metadata.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
-        }
-    }
-
-    fn object_path(&self) -> String {
-        format!("/apis/keda.sh/v1alpha1/namespaces/{}/scaledobjects/worker", self.namespace)
-    }
-
-    /// Whose the Lease is, as the API server has it.
-    async fn holder(&self) -> String {
-        let path = format!("/apis/coordination.k8s.io/v1/namespaces/{}/leases/foresail", self.namespace);
-        let lease = get(self.cluster.client(), &path).await.unwrap_or_default();
-        lease["spec"]["holderIdentity"].as_str().unwrap_or_default().to_owned()
-    }
-
-    /// What Foresail has said of objects here.
-    async fn events(&self) -> Result<Vec<Value>, String> {
-        let path = format!("/apis/events.k8s.io/v1/namespaces/{}/events", self.namespace);
-        let all = get(self.cluster.client(), &path).await?["items"].as_array().cloned().unwrap_or_default();
-        Ok(all.into_iter().filter(|event| event["reportingController"] == "foresail").collect())
-    }
+        redis.port(),
+        cluster.stack.kubeconfig.display(),
+    );
+    Foresail::start_as(name, &cluster.logs, &sections).await
 }
 
-fn reasons(events: &[Value]) -> Vec<&str> {
-    let mut reasons: Vec<_> = events.iter().filter_map(|event| event["reason"].as_str()).collect();
-    reasons.sort_unstable();
-    reasons
+async fn buffer(cluster: &Cluster, namespace: &str) -> Result<Value, String> {
+    let group = "/apis/autoscaling.x-k8s.io/v1beta1";
+    api::get(cluster.client(), &format!("{group}/namespaces/{namespace}/capacitybuffers/foresail-worker"))
+        .await
 }
 
-fn is_leader(foresail: &Foresail) -> bool {
-    foresail.metric("foresail_leader") == Some(1.0)
+async fn nodes(cluster: &Cluster) -> Result<u64, String> {
+    let nodes = api::get(cluster.client(), "/api/v1/nodes").await?;
+    Ok(nodes["items"].as_array().map_or(0, |all| all.len() as u64))
+}
+
+fn workers(replicas: &Replicas) -> u64 {
+    u64::try_from(replicas.now().wanted).unwrap_or(0)
+}
+
+fn chunks(buffer: &Value) -> u64 {
+    buffer["spec"]["replicas"].as_u64().unwrap_or(0)
+}
+
+/// Waits until the buffer fits; the buffer then.
+async fn until_buffer(
+    cluster: &Cluster,
+    namespace: &str,
+    what: &str,
+    fits: impl Fn(&Value) -> bool,
+) -> Value {
+    eventually(what, LONG, async || {
+        let found = buffer(cluster, namespace).await?;
+        assert!(chunks(&found) <= CHUNKS, "{found}");
+        if fits(&found) { Ok(found) } else { Err(found.to_string()) }
+    })
+    .await
 }
