@@ -6,6 +6,8 @@ mod agreement;
 mod autoscaler;
 #[path = "sim/autoscalers.rs"]
 mod autoscalers;
+#[path = "sim/capacity_buffer.rs"]
+mod capacity_buffer;
 #[path = "sim/closed_loop.rs"]
 mod closed_loop;
 #[path = "sim/foresight.rs"]
