@@ -12,6 +12,8 @@ mod capacity_buffer;
 mod closed_loop;
 #[path = "sim/foresight.rs"]
 mod foresight;
+#[path = "sim/hints.rs"]
+mod hints;
 #[path = "sim/hpa.rs"]
 mod hpa;
 #[path = "sim/job_log.rs"]
