@@ -79,9 +79,12 @@ fn changed(policies: &[PathBuf], max: u32) -> anyhow::Result<Vec<Contender>> {
 }
 
 fn hinted(policies: &[PathBuf], max: u32) -> anyhow::Result<Vec<Contender>> {
-    let of = |(name, policy, victims): (String, Policy, bool)| match victims {
-        true => hints::of_workers(&name, &policy, max),
-        false => hints::of_jobs(&format!("{name}, jobs"), &policy, max),
+    let of = |(name, policy, victims): (String, Policy, bool)| {
+        if victims {
+            hints::of_workers(&name, &policy, max)
+        } else {
+            hints::of_jobs(&format!("{name}, jobs"), &policy, max)
+        }
     };
     Ok(variants(policies)?.into_iter().flat_map(of).collect())
 }
