@@ -229,11 +229,8 @@ mod tests {
     const OURS: [&str; 1] = ["foresail.foresail:6000"];
 
     fn read(spec: &Value) -> Option<ScaledRecord> {
-        let metadata = ObjectMeta {
-            namespace: Some("chem".into()),
-            uid: Some("1-2-3".into()),
-            ..ObjectMeta::default()
-        };
+        let metadata =
+            ObjectMeta { namespace: Some("chem".into()), uid: Some("1-2-3".into()), ..ObjectMeta::default() };
         ScaledRecord::read(SCALED_OBJECT, &metadata, spec, &OURS.map(str::to_owned))
     }
 

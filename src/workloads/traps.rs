@@ -196,7 +196,8 @@ impl<'a> Seen<'a> {
     /// Whether some policy lets a burst through: with several the HPA takes the largest step, unless it is
     /// told otherwise.
     fn scales_up_at_once(&self) -> bool {
-        self.takes_largest_step("scaleUp") && self.policies("scaleUp").is_some_and(|all| all.iter().any(is_quick))
+        self.takes_largest_step("scaleUp")
+            && self.policies("scaleUp").is_some_and(|all| all.iter().any(is_quick))
     }
 
     /// As for upwards; without any policy of its own the HPA lets all go at once.
@@ -342,7 +343,11 @@ mod tests {
         let tracked = || json!({ TRACKING_LABEL: "lab", "team": "hpc" });
         assert!(found(SCALED_OBJECT, tracked(), json!({})));
         assert!(found(SCALED_OBJECT, tracked(), json!({ EXCLUDED_LABELS: "team" })));
-        assert!(!found(SCALED_OBJECT, tracked(), json!({ EXCLUDED_LABELS: format!("team, {TRACKING_LABEL}") })));
+        assert!(!found(
+            SCALED_OBJECT,
+            tracked(),
+            json!({ EXCLUDED_LABELS: format!("team, {TRACKING_LABEL}") })
+        ));
         assert!(!found(SCALED_OBJECT, json!({ "team": "hpc" }), json!({})));
         assert!(!found(SCALED_JOB, tracked(), json!({})));
         for otherwise in TRACKED_OTHERWISE {

@@ -50,7 +50,12 @@ impl Remark {
     pub(super) fn reason(&self) -> String {
         let words = self.trap.split('-').map(|word| {
             let mut letters = word.chars();
-            letters.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(letters).collect::<String>()
+            letters
+                .next()
+                .map(|first| first.to_ascii_uppercase())
+                .into_iter()
+                .chain(letters)
+                .collect::<String>()
         });
         words.collect()
     }

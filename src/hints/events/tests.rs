@@ -13,11 +13,8 @@ use crate::{
 
 /// A table with one object that is in two traps.
 fn table() -> Arc<Table> {
-    let metadata = ObjectMeta {
-        namespace: Some("chem".into()),
-        uid: Some("1-2-3".into()),
-        ..ObjectMeta::default()
-    };
+    let metadata =
+        ObjectMeta { namespace: Some("chem".into()), uid: Some("1-2-3".into()), ..ObjectMeta::default() };
     let behavior = json!({
         "scaleUp": { "policies": [{ "type": "Pods", "value": 1000, "periodSeconds": 15 }] },
         "scaleDown": { "stabilizationWindowSeconds": 0 },

@@ -122,7 +122,11 @@ async fn a_hold_that_cannot_be_renewed_ends_before_another_can_take_it() {
     }
     let ended = began.elapsed();
     assert!((Duration::from_secs(10)..Duration::from_secs(15)).contains(&ended), "{ended:?}");
-    assert!(scene.played.said().contains("this replica writes to Kubernetes no more"), "{}", scene.played.said());
+    assert!(
+        scene.played.said().contains("this replica writes to Kubernetes no more"),
+        "{}",
+        scene.played.said()
+    );
 
     // The API server is well again: the Lease is still its own, and the term another.
     assert_eq!(scene.played.part.leadership.term(), 1);

@@ -50,8 +50,12 @@ async fn one_of_two_writes_and_the_other_when_it_is_killed(cluster: &Cluster) {
         if reasons(&said) == wanted { Ok(said) } else { Err(format!("{:?}", reasons(&said))) }
     })
     .await;
-    let uid = get(cluster.client(), &scene.object_path()).await.expect("it is there")["metadata"]["uid"].clone();
-    assert!(said.iter().all(|event| event["regarding"]["uid"] == uid && event["series"].is_null()), "{said:?}");
+    let uid =
+        get(cluster.client(), &scene.object_path()).await.expect("it is there")["metadata"]["uid"].clone();
+    assert!(
+        said.iter().all(|event| event["regarding"]["uid"] == uid && event["series"].is_null()),
+        "{said:?}"
+    );
 
     leader.kill();
     let killed = Instant::now();
@@ -65,7 +69,10 @@ async fn one_of_two_writes_and_the_other_when_it_is_killed(cluster: &Cluster) {
     let took = killed.elapsed();
     // The last renewal may be 5 s old; a second for a busy machine.
     assert!((Duration::from_secs(9)..Duration::from_secs(21)).contains(&took), "{took:?}");
-    eprintln!("measured: hints: the Lease changed hands {:.1} s after its holder was killed", took.as_secs_f64());
+    eprintln!(
+        "measured: hints: the Lease changed hands {:.1} s after its holder was killed",
+        took.as_secs_f64()
+    );
     assert_ne!(scene.holder().await, holder);
 
     eventually("it has said the same again", PATIENCE, async || {
@@ -84,7 +91,12 @@ async fn a_frozen_api_server_ends_the_writing_and_delays_no_answer(cluster: &Clu
     let scene = Scene::start(cluster, "frozen-api-server").await;
     let foresail = scene.replica("foresail", None).await;
     let object = scene.object_in_traps(&foresail.address()).await;
-    eventually("it writes", PATIENCE, async || if is_leader(&foresail) { Ok(()) } else { Err(String::new()) }).await;
+    eventually(
+        "it writes",
+        PATIENCE,
+        async || if is_leader(&foresail) { Ok(()) } else { Err(String::new()) },
+    )
+    .await;
     foresail.until_value(&object, 4.0).await;
 
     cluster.stack.api_server.lock().await.freeze();
@@ -146,7 +158,8 @@ hints: {{ events: on, lease: {{ namespace: {namespace} }} }}
         let container = "{ name: worker, image: worker }";
         self.cluster.apply(&self.namespace, &deployment(0, container)).await;
         let metadata = "layout: reliable, queue: work";
-        let object = scaled_object("worker", &["maxReplicaCount: 9"], &trigger("external-push", address, metadata));
+        let object =
+            scaled_object("worker", &["maxReplicaCount: 9"], &trigger("external-push", address, metadata));
         self.cluster.apply(&self.namespace, &object).await;
         let metadata = [("scalerAddress", address), ("layout", "reliable"), ("queue", "work")];
         ScaledObjectRef {

@@ -2,8 +2,8 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use super::{Cluster, Helm, Scenario, install, left, may, restricted_namespace, scenarios};
-use crate::api::eventually;
+use super::{Cluster, Helm, Scenario, install, left, may, restricted_namespace};
+use crate::{api::eventually, scenarios::scenarios};
 
 pub(super) fn scenarios() -> Vec<Scenario> {
     scenarios![All:
@@ -52,8 +52,10 @@ async fn each_part_of_hints_may_write_what_it_must_and_nothing_more(cluster: &Cl
     let buffers = "autoscaling.x-k8s.io/capacitybuffers";
     let events: &[(&str, &[&str])] = &[("events.k8s.io/events", &["create", "patch"])];
     let victims: &[(&str, &[&str])] = &[("pods", &["patch"])];
-    let capacity_buffer: &[(&str, &[&str])] =
-        &[(buffers, &["get", "list", "watch", "create", "patch"]), ("podtemplates", &["get", "create", "patch"])];
+    let capacity_buffer: &[(&str, &[&str])] = &[
+        (buffers, &["get", "list", "watch", "create", "patch"]),
+        ("podtemplates", &["get", "create", "patch"]),
+    ];
     let adopt: &[(&str, &[&str])] = &[(buffers, &["get", "list", "patch"])];
     let placeholder: &[(&str, &[&str])] = &[("apps/deployments", &["get", "list", "create", "patch"])];
     let pools: &[(&str, &[&str])] = &[
@@ -69,13 +71,15 @@ async fn each_part_of_hints_may_write_what_it_must_and_nothing_more(cluster: &Cl
         (&["hints.mode=adopt"], &[adopt]),
         (&["hints.mode=placeholder", &class, "hints.nodePools=true"], &[placeholder, pools]),
     ] {
-        let wanted: Allowed = READ
-            .iter()
-            .flat_map(|resource| ["get", "list", "watch"].map(|verb| format!("{verb} {resource}")))
-            .chain(parts.iter().copied().flatten().flat_map(|(resource, verbs)| {
-                verbs.iter().map(move |verb| format!("{verb} {resource}"))
-            }))
-            .collect();
+        let wanted: Allowed =
+            READ.iter()
+                .flat_map(|resource| ["get", "list", "watch"].map(|verb| format!("{verb} {resource}")))
+                .chain(
+                    parts.iter().copied().flatten().flat_map(|(resource, verbs)| {
+                        verbs.iter().map(move |verb| format!("{verb} {resource}"))
+                    }),
+                )
+                .collect();
         in_all_namespaces(cluster, values, &wanted).await;
         // Pools are of no namespace, and so are rights to them.
         let wanted_in_one = wanted.iter().filter(|right| !right.contains("karpenter.sh")).cloned().collect();
