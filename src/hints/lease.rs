@@ -25,7 +25,7 @@ use crate::hints::Part;
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How long giving up may take: the process ends meanwhile.
-const FAREWELL: Duration = Duration::from_secs(1);
+const FAREWELL: Duration = Duration::from_millis(700);
 
 /// Where Linux tells the name of the host.
 const HOST_NAME: &str = "/proc/sys/kernel/hostname";
@@ -157,7 +157,7 @@ impl<'a> Contending<'a> {
                     lease = name,
                     namespace,
                     error,
-                    "the Lease cannot be had: this replica writes nothing to Kubernetes until it can"
+                    "the Lease cannot be had: without it nothing is written to Kubernetes"
                 ),
                 None => tracing::info!(lease = name, namespace, "the Lease can be had again"),
             }

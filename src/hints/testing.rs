@@ -7,7 +7,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use http::{Request, Response};
+use axum::http::{Request, Response};
 use kube::{Client, client::Body};
 use serde_json::{Value, json};
 use tokio::time::Instant;

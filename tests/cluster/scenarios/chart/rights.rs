@@ -2,8 +2,8 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use super::{Cluster, Helm, Scenario, install, left, may, restricted_namespace, scenarios};
-use crate::api::eventually;
+use super::{Cluster, Helm, Scenario, install, left, may, restricted_namespace};
+use crate::{api::eventually, scenarios::scenarios};
 
 pub(super) fn scenarios() -> Vec<Scenario> {
     scenarios![All:
