@@ -227,7 +227,7 @@ impl Kept {
     fn lost(&mut self, name: &WorkloadName, metrics: &ChunkMetrics) {
         (self.written, self.found, self.unread_since) = (None, None, None);
         // The next one begins from nothing, its template included.
-        self.shape = None;
+        (self.shape, self.shape_due) = (None, 0.0);
         let _ = metrics.written.remove_label_values(&[&name.namespace, &name.name]);
     }
 
