@@ -33,7 +33,7 @@ side-by-side: ## 300 and 1,000 ScaledObjects with KEDA's own triggers and with F
 	FORESAIL_BINARY=$${CARGO_TARGET_DIR:-$(CURDIR)/target}/release/foresail \
 		cargo test --locked --test cluster -- side-by-side $(ARGS)
 
-timelines: cluster-tools-all ## records what the simulator must agree with, half an hour; one: `make timelines ARGS=ramp`
+timelines: cluster-tools-all ## records what the simulator must agree with, 45 minutes; one: `make timelines ARGS=ramp`
 	cargo test --locked --test cluster -- record $(or $(ARGS),all)
 
 lint: ## formatting and clippy, warnings are errors

@@ -5,12 +5,16 @@
 
 mod buffers;
 mod costs;
+mod events;
 mod lease;
 pub mod shape;
+#[cfg(test)]
+mod testing;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use kube::Client;
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 pub use lease::Leadership;
@@ -36,12 +40,38 @@ pub struct Part {
     pub stop: CancellationToken,
 }
 
-/// Does all that the configuration asks for, until `part.stop` is cancelled and what was held is given up.
+/// How long writes that are under way may take when the process ends, before the Lease is given up.
+const LAST_WRITES: Duration = Duration::from_millis(300);
+
+/// Does all that the configuration asks for, until `part.stop` is cancelled and what was held is given up, a second
+/// later at most.
 pub async fn run(part: Part) {
     let costs = async {
         if part.config.victims {
             costs::run(&part).await;
         }
     };
-    tokio::join!(lease::run(part.clone()), costs, buffers::run(part.clone()));
+    let events = async {
+        if part.config.events {
+            events::run(&part).await;
+        }
+    };
+    // The Lease is given up when nobody writes any more: another replica writes at once.
+    let all_written = CancellationToken::new();
+    let parts = async {
+        let written = async {
+            tokio::join!(costs, events, buffers::run(part.clone()));
+            part.stop.cancelled().await;
+        };
+        let late = async {
+            part.stop.cancelled().await;
+            sleep(LAST_WRITES).await;
+        };
+        tokio::select! {
+            () = written => {}
+            () = late => {}
+        }
+        all_written.cancel();
+    };
+    tokio::join!(lease::run(Part { stop: all_written.clone(), ..part.clone() }), parts);
 }

@@ -16,8 +16,7 @@ const README: &str = "charts/foresail/README.md";
 const DEPLOYMENT: &str = "charts/foresail/templates/deployment.yaml";
 
 /// Keys that need no default: a parent chart's, and those of Foresail's file that the chart leaves alone.
-const WITHOUT_DEFAULT: [&str; 6] =
-    ["enabled", "global", "config.grpc", "config.groups", "config.state", "config.hints"];
+const WITHOUT_DEFAULT: [&str; 5] = ["enabled", "global", "config.grpc", "config.groups", "config.state"];
 
 #[test]
 fn the_defaults_every_example_and_every_page_fit_the_schema() {
@@ -58,6 +57,10 @@ fn the_schema_refuses_what_means_nothing_and_names_it() {
         (json!({ "persistence": { "accessModes": ["Often"] } }), "/persistence/accessModes/0"),
         (json!({ "persistence": { "mountPath": "/etc/foresail/config" } }), "/persistence/mountPath"),
         (json!({ "config": { "state": "some" } }), "/config/state"),
+        (json!({ "config": { "hints": { "mode": "adopt" } } }), "hints"),
+        (json!({ "hints": { "mode": "karpenter" } }), "/hints/mode"),
+        (json!({ "hints": { "victims": "cost" } }), "/hints/victims"),
+        (json!({ "hints": { "chunks": 0 } }), "/hints/chunks"),
         (json!({ "probes": { "liveness": { "period": 1 } } }), "period"),
     ] {
         let said = refusal(&merged(&defaults(), &wrong)).unwrap_or_else(|| panic!("{wrong} is taken"));
@@ -184,7 +187,7 @@ fn kind(key: &Value) -> String {
     if let Some(choices) = key["enum"].as_array() {
         return choices
             .iter()
-            .map(|choice| format!("`{}`", choice.as_str().unwrap()))
+            .map(|choice| format!("`{}`", choice.as_str().map_or_else(|| choice.to_string(), str::to_owned)))
             .collect::<Vec<_>>()
             .join(", ");
     }

@@ -6,6 +6,7 @@ use foresail::{
     config::source::WorkloadName,
     workloads::{Change, Fold, PodRecord, SCALED_OBJECT, ScaledRecord},
 };
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 /// More than are promised, so that pages and the allocator's own tables do not matter.
 const PODS: usize = 100_000;
@@ -20,7 +21,8 @@ fn ten_thousand_pods_are_kept_in_less_than_a_kilobyte_each() {
         "scaleTargetRef": { "name": "molecular-dynamics" },
         "triggers": [{ "type": "external", "metadata": { "scalerAddress": "f:6000", "queue": "md" } }],
     });
-    let record = ScaledRecord::read(SCALED_OBJECT, "chemistry", &spec, &["f:6000".to_owned()]);
+    let metadata = ObjectMeta { namespace: Some("chemistry".to_owned()), ..ObjectMeta::default() };
+    let record = ScaledRecord::read(SCALED_OBJECT, &metadata, &spec, &["f:6000".to_owned()]);
     fold.apply(0.0, Change::Scaled(name(SCALED_OBJECT), record.map(Arc::new)), 1);
     fold.apply(0.0, Change::Target(name("Deployment"), Some(u32::try_from(PODS).unwrap())), 1);
     let before = resident();

@@ -6,10 +6,14 @@ mod agreement;
 mod autoscaler;
 #[path = "sim/autoscalers.rs"]
 mod autoscalers;
+#[path = "sim/capacity_buffer.rs"]
+mod capacity_buffer;
 #[path = "sim/closed_loop.rs"]
 mod closed_loop;
 #[path = "sim/foresight.rs"]
 mod foresight;
+#[path = "sim/hints.rs"]
+mod hints;
 #[path = "sim/hpa.rs"]
 mod hpa;
 #[path = "sim/job_log.rs"]

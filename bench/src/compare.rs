@@ -2,6 +2,7 @@
 
 pub(crate) mod contender;
 pub(crate) mod field;
+mod hints;
 pub(crate) mod judge;
 mod others;
 mod parts;

@@ -25,6 +25,7 @@ use tokio::{
     net::TcpListener,
     runtime,
     signal::unix::{SignalKind, signal},
+    task::JoinHandle,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -52,6 +53,9 @@ const IO_THREADS: usize = 2;
 
 /// Between two tries to find the cluster's address.
 const CONNECT_AGAIN: Duration = Duration::from_secs(30);
+
+/// How long the end may wait for the Lease to be given up; it goes on beside everything else that ends.
+const FAREWELL: Duration = Duration::from_millis(1_500);
 
 /// What the rooms share.
 struct Shared {
@@ -138,17 +142,17 @@ pub(super) fn run(path: &Path, host: Option<IpAddr>) -> Result<()> {
         runtime.block_on(async { anyhow::Ok(server.run(TcpListener::from_std(grpc_listener)?).await?) })
     })?;
 
-    io.block_on(async {
+    let writer = io.block_on(async {
         tokio::spawn(http.run(TcpListener::from_std(http_listener)?, shared.stop.child_token()));
         tokio::spawn(first_pass(shared.clone()));
         tokio::spawn(historian::run(shared.clone(), asked));
-        meet_kubernetes(&config, &shared);
+        let writer = meet_kubernetes(&config, &shared);
         tokio::spawn(watch_file::run(path.to_owned(), text, hang_up, shared.clone(), sources));
         tokio::select! {
             () = shutdown.requested() => {}
             () = shared.stop.cancelled() => tracing::error!("a thread ended by itself: stopping"),
         }
-        anyhow::Ok(())
+        anyhow::Ok(writer)
     })?;
 
     shared.ready.stopping();
@@ -158,6 +162,10 @@ pub(super) fn run(path: &Path, host: Option<IpAddr>) -> Result<()> {
     let _ = events.send(Event::Stop);
     let engine = join("engine", engine_thread);
     memory::finish(keeper);
+    if let Some(writer) = writer {
+        // Another replica writes at once where the Lease is given up, and in 15 s where it is not.
+        let _ = io.block_on(async { tokio::time::timeout(FAREWELL, writer).await });
+    }
     io.shutdown_timeout(Duration::from_secs(1));
     tracing::info!("foresail has stopped");
     grpc.and(engine)
@@ -212,15 +220,15 @@ fn join(role: &str, thread: thread::JoinHandle<Result<()>>) -> Result<()> {
     }
 }
 
-/// Watches Kubernetes, and writes to it, where the configuration says so.
-fn meet_kubernetes(config: &Config, shared: &Arc<Shared>) {
-    let Some(kubernetes) = config.kubernetes.clone() else { return };
-    if config.hints.writes() {
-        tokio::spawn(write_hints(kubernetes.clone(), config.hints.clone(), shared.clone()));
-    }
+/// Watches Kubernetes, and writes to it, where the configuration says so; gives the task that writes.
+fn meet_kubernetes(config: &Config, shared: &Arc<Shared>) -> Option<JoinHandle<()>> {
+    let kubernetes = config.kubernetes.clone()?;
+    let hints = config.hints.clone();
+    let writer = hints.writes().then(|| tokio::spawn(write_hints(kubernetes.clone(), hints, shared.clone())));
     let (clock, heard) = (shared.clock.clone(), shared.clone());
     let room = Room { kubernetes, config: shared.config.clone(), clock, heard };
     tokio::spawn(workloads::run(room, shared.stop.child_token()));
+    writer
 }
 
 async fn write_hints(kubernetes: KubernetesConfig, config: HintsConfig, shared: Arc<Shared>) {

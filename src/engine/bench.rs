@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::json;
 
 use crate::{
@@ -58,7 +59,8 @@ impl Bench {
             "scaleTargetRef": { "name": "md" }, "maxReplicaCount": 9,
             "triggers": [{ "type": "external-push", "metadata": metadata }],
         });
-        let record = ScaledRecord::read(SCALED_OBJECT, "chem", &spec, &["f:6000".into()]).unwrap();
+        let metadata = ObjectMeta { namespace: Some("chem".into()), ..ObjectMeta::default() };
+        let record = ScaledRecord::read(SCALED_OBJECT, &metadata, &spec, &["f:6000".into()]).unwrap();
         self.fold.apply(self.now, Change::Scaled(name(SCALED_OBJECT, "so"), Some(Arc::new(record))), 1);
         self.fold.apply(self.now, Change::Target(name("Deployment", "md"), Some(4)), 1);
         self

@@ -12,6 +12,7 @@ use std::{
     time::Duration,
 };
 
+use k8s_openapi::{apimachinery::pkg::apis::meta::v1::MicroTime, jiff::Timestamp};
 use tokio::time::{sleep, timeout};
 
 use self::{
@@ -24,7 +25,7 @@ use crate::hints::Part;
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How long giving up may take: the process ends meanwhile.
-const FAREWELL: Duration = Duration::from_secs(1);
+const FAREWELL: Duration = Duration::from_millis(700);
 
 /// Where Linux tells the name of the host.
 const HOST_NAME: &str = "/proc/sys/kernel/hostname";
@@ -156,7 +157,7 @@ impl<'a> Contending<'a> {
                     lease = name,
                     namespace,
                     error,
-                    "the Lease cannot be had: this replica writes nothing to Kubernetes until it can"
+                    "the Lease cannot be had: without it nothing is written to Kubernetes"
                 ),
                 None => tracing::info!(lease = name, namespace, "the Lease can be had again"),
             }
@@ -209,6 +210,13 @@ impl<'a> Contending<'a> {
             Err(error) => tracing::warn!(lease, error, "the Lease could not be given up: it ends by itself"),
         }
     }
+}
+
+/// Unix seconds as Kubernetes writes them, to the microsecond.
+pub(super) fn micro_time(at: f64) -> MicroTime {
+    #[expect(clippy::cast_possible_truncation, reason = "whole microseconds since 1970 are meant")]
+    let at = Timestamp::from_microsecond((at * 1e6) as i64).unwrap_or_default();
+    MicroTime(at)
 }
 
 #[cfg(test)]

@@ -7,6 +7,8 @@
 //! - [`cron`]: the same with an expert's windows
 //! - [`kedastral`]: Kedastral's baseline, asked by KEDA
 //! - [`scaled_jobs`]: a ScaledJob, one pod a job
+//! - [`hinted_jobs`]: the same beside Foresail's node hints
+//! - [`placeholders`]: anybody beside placeholder pods
 //! - [`kpa`]: Knative's autoscaler
 //! - [`dask`]: Dask's adaptive deployments
 //! - [`idle_timeout`]: Parsl, `ParallelCluster`, DELAYEDOFF
@@ -30,6 +32,10 @@ pub mod kedastral;
 
 pub mod scaled_jobs;
 
+pub mod hinted_jobs;
+
+pub mod placeholders;
+
 pub mod kpa;
 
 pub mod dask;
@@ -51,11 +57,13 @@ pub use dask::Dask;
 pub use demand::Demand;
 pub use fixed::Fixed;
 pub use foresail::Foresail;
+pub use hinted_jobs::HintedJobs;
 pub use idle_timeout::IdleTimeout;
 pub use keda_setting::KedaSetting;
 pub use kedastral::Kedastral;
 pub use kpa::Kpa;
 pub use list_length::ListLength;
+pub use placeholders::Placeholders;
 pub use scaled_jobs::ScaledJobs;
 
 use super::workers::WorkerPool;

@@ -80,6 +80,8 @@ pub(super) struct Nodes {
     empty: BTreeSet<u32>,
     /// Pods for which room is kept besides.
     spare: u32,
+    /// When Karpenter last looked at that: when it was said anew, and at the batch after one that brought nodes.
+    spare_seen: f64,
     events: Events<Event>,
     timers: Timers,
     /// Nodes of the disruption that waits for its validation.
@@ -139,6 +141,7 @@ impl Nodes {
             counts: Counts::default(),
             empty: BTreeSet::new(),
             spare: 0,
+            spare_seen: now,
             events: Events::default(),
             timers: Timers::new(now),
             chosen: Vec::new(),
@@ -229,9 +232,7 @@ impl Nodes {
             self.room.insert(id, kind, pods + 1);
         }
         self.free -= 1;
-        if self.free + self.coming < self.spare {
-            self.want_nodes(now);
-        }
+        self.refill(now);
         Some((NodeId(id), image.max(now)))
     }
 
@@ -289,10 +290,23 @@ impl Nodes {
             return;
         }
         self.spare = pods;
+        self.spare_seen = now;
         if self.free + self.coming < pods {
             self.want_nodes(now);
         }
         self.plan_look(now);
+    }
+
+    /// Pods took room, or a node with room goes: what is to spare is sought again, but not at once.
+    fn refill(&mut self, now: f64) {
+        if self.free + self.coming >= self.spare {
+            return;
+        }
+        match self.spec.autoscaler {
+            Autoscaler::None => {}
+            Autoscaler::Karpenter(_) => self.timers.requeue(self.spare_seen, now),
+            Autoscaler::ClusterAutoscaler(_) => self.want_nodes(now),
+        }
     }
 
     /// Pods of a node that are not terminating.

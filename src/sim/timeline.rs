@@ -131,6 +131,9 @@ pub struct Manifests {
     pub scaled_object: String,
     pub deployment: String,
     pub node_pool: String,
+    /// Where there was a capacity buffer: as it was first set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub buffer: Option<String>,
 }
 
 /// Every other line.
@@ -202,6 +205,12 @@ pub enum Event {
         current: u32,
         /// Pods that are Ready.
         ready: u32,
+    },
+
+    /// The capacity buffer was told to hold so much.
+    BufferSet {
+        /// Its `replicas`: workers for which there is to be room besides.
+        replicas: u32,
     },
 
     /// A pod was made.

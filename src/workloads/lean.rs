@@ -134,9 +134,8 @@ pub(super) type Cut<S, T> = fn(Kind, &Lean<S, T>, gone: bool, addresses: &[Strin
 pub(super) fn scaled(kind: Kind, object: &Scaled, gone: bool, addresses: &[String]) -> Change {
     let name = object.name(kind);
     let spec = object.spec.as_ref().filter(|_| !gone);
-    let record = spec.and_then(|spec| ScaledRecord::read(kind.name, &name.namespace, spec, addresses));
-    let uid = object.metadata.uid.as_deref().unwrap_or_default().into();
-    Change::Scaled(name, record.map(|record| Arc::new(ScaledRecord { uid, ..record })))
+    let record = spec.and_then(|spec| ScaledRecord::read(kind.name, &object.metadata, spec, addresses));
+    Change::Scaled(name, record.map(Arc::new))
 }
 
 /// Keeps the replicas that are asked for: 1 where nobody says.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::Value;
 
 use crate::{
@@ -34,7 +35,7 @@ pub enum Change {
 /// A ScaledObject or ScaledJob.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ScaledRecord {
-    /// What it is called by whoever belongs to it.
+    /// The object's own, which no other ever has; empty where nobody says.
     pub uid: Box<str>,
     /// What it scales, with the API's version; `None` for a ScaledJob, whose Jobs are its own.
     pub target: Option<(WorkloadName, Box<str>)>,
@@ -109,7 +110,12 @@ pub struct DeletionCost {
 impl ScaledRecord {
     /// Reads a ScaledObject or ScaledJob; `None` where no trigger of it means one of `addresses`, which are
     /// in lower case.
-    pub fn read(kind: &'static str, namespace: &str, spec: &Value, addresses: &[String]) -> Option<Self> {
+    pub fn read(
+        kind: &'static str,
+        metadata: &ObjectMeta,
+        spec: &Value,
+        addresses: &[String],
+    ) -> Option<Self> {
         let all = spec.get("triggers").and_then(Value::as_array);
         let ours = |trigger: &Trigger| trigger.means(addresses);
         let triggers: Vec<_> = all.into_iter().flatten().filter_map(Trigger::read).filter(ours).collect();
@@ -117,9 +123,10 @@ impl ScaledRecord {
             return None;
         }
         let count = |key: &str| Some(u32::try_from(spec.get(key)?.as_u64()?).unwrap_or(u32::MAX));
-        let traps = traps::find(kind, spec, &triggers);
+        let namespace = metadata.namespace.as_deref().unwrap_or_default();
+        let traps = traps::find(kind, metadata, spec, &triggers);
         Some(Self {
-            uid: Box::default(),
+            uid: metadata.uid.as_deref().unwrap_or_default().into(),
             target: (kind == SCALED_OBJECT).then(|| target(namespace, spec.get("scaleTargetRef"))),
             min: count("minReplicaCount").unwrap_or(0),
             max: count("maxReplicaCount").unwrap_or(MOST_REPLICAS),
@@ -222,7 +229,9 @@ mod tests {
     const OURS: [&str; 1] = ["foresail.foresail:6000"];
 
     fn read(spec: &Value) -> Option<ScaledRecord> {
-        ScaledRecord::read(SCALED_OBJECT, "chem", spec, &OURS.map(str::to_owned))
+        let metadata =
+            ObjectMeta { namespace: Some("chem".into()), uid: Some("1-2-3".into()), ..ObjectMeta::default() };
+        ScaledRecord::read(SCALED_OBJECT, &metadata, spec, &OURS.map(str::to_owned))
     }
 
     #[test]
@@ -235,6 +244,7 @@ mod tests {
         ] });
         let record = read(&spec).unwrap();
         assert_eq!((record.triggers.len(), record.min, record.max), (1, 2, 100));
+        assert_eq!(&*record.uid, "1-2-3");
         assert!(record.works_for_others, "of the redis trigger nothing is seen");
         let cron = json!({ "type": "cron", "metadata": {} });
         let alone = json!({ "triggers": [trigger("external", "foresail.foresail:6000"), cron] });
@@ -291,8 +301,9 @@ mod tests {
         fn any_object_can_be_read(spec in any_value(), inner in any_value()) {
             let with_triggers = json!({ "triggers": [{ "type": "external", "metadata": { "scalerAddress": OURS[0], "x": inner } }], "fallback": spec, "advanced": spec, "minReplicaCount": spec });
             for kind in [SCALED_OBJECT, SCALED_JOB] {
-                ScaledRecord::read(kind, "ns", &spec, &OURS.map(str::to_owned));
-                prop_assert!(ScaledRecord::read(kind, "ns", &with_triggers, &OURS.map(str::to_owned)).is_some());
+                let (none, ours) = (ObjectMeta::default(), OURS.map(str::to_owned));
+                ScaledRecord::read(kind, &none, &spec, &ours);
+                prop_assert!(ScaledRecord::read(kind, &none, &with_triggers, &ours).is_some());
             }
         }
     }

@@ -1,5 +1,6 @@
 //! What people write into a ScaledObject or ScaledJob that then stands in the way, as one table.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::Value;
 
 use crate::workloads::{SCALED_JOB, record::Trigger};
@@ -16,6 +17,7 @@ pub struct Trap {
 /// An object that refers to this Foresail.
 struct Seen<'a> {
     kind: &'a str,
+    metadata: &'a ObjectMeta,
     spec: &'a Value,
     triggers: &'a [Trigger],
 }
@@ -25,6 +27,15 @@ const LONG_COOLDOWN: u64 = 60;
 
 /// Pods in one period: a policy below this slows a burst.
 const QUICK_POLICY: u64 = 100;
+
+/// What Argo CD tracks objects by unless it is told to use annotations.
+const TRACKING_LABEL: &str = "app.kubernetes.io/instance";
+
+/// Names the labels that KEDA does not copy onto the HPA, separated by commas.
+const EXCLUDED_LABELS: &str = "scaledobject.keda.sh/hpa-excluded-labels";
+
+/// Annotations of objects that are tracked otherwise: by Argo CD's own annotation, or by Helm.
+const TRACKED_OTHERWISE: [&str; 2] = ["argocd.argoproj.io/tracking-id", "meta.helm.sh/release-name"];
 
 /// Every trap that is looked for.
 pub const TRAPS: &[Trap] = &[
@@ -59,6 +70,26 @@ pub const TRAPS: &[Trap] = &[
         },
     },
     Trap {
+        name: "rollout-strategy",
+        what: "an edit of the ScaledJob kills the Jobs that run: set rollout.strategy to gradual",
+        holds: |seen| {
+            let gradual = ["/rollout/strategy", "/rolloutStrategy"];
+            seen.kind == SCALED_JOB && !gradual.iter().any(|path| seen.text(path) == Some("gradual"))
+        },
+    },
+    Trap {
+        name: "hpa-labels",
+        what: "KEDA copies the label app.kubernetes.io/instance onto the HPA, and Argo CD that tracks by it deletes the HPA: annotate the ScaledObject with scaledobject.keda.sh/hpa-excluded-labels: app.kubernetes.io/instance",
+        holds: |seen| {
+            let excluded = seen.annotation(EXCLUDED_LABELS).unwrap_or_default();
+            let labels = seen.metadata.labels.as_ref();
+            seen.scales_pods()
+                && labels.is_some_and(|labels| labels.contains_key(TRACKING_LABEL))
+                && !excluded.split(',').any(|label| label.trim() == TRACKING_LABEL)
+                && !TRACKED_OTHERWISE.iter().any(|key| seen.annotation(key).is_some())
+        },
+    },
+    Trap {
         name: "metric-type-value",
         what: "metricType: Value multiplies by the pods that are ready, and in a ScaledJob starts nothing: leave metricType out",
         holds: |seen| {
@@ -90,6 +121,11 @@ pub const TRAPS: &[Trap] = &[
         },
     },
     Trap {
+        name: "scale-down-policy",
+        what: "behavior.scaleDown lets workers go slowly or not at all: leave its policies and selectPolicy out",
+        holds: |seen| seen.scales_pods() && !seen.scales_down_at_once(),
+    },
+    Trap {
         name: "tolerance",
         what: "the HPA ignores a change of less than 10 %: set behavior.scaleUp.tolerance and scaleDown.tolerance to \"0\" (Kubernetes 1.35, KEDA 2.18)",
         holds: |seen| {
@@ -109,8 +145,13 @@ pub const TRAPS: &[Trap] = &[
 ];
 
 /// The traps that an object of ours is in.
-pub(super) fn find(kind: &str, spec: &Value, triggers: &[Trigger]) -> Vec<&'static Trap> {
-    let seen = Seen { kind, spec, triggers };
+pub(super) fn find(
+    kind: &str,
+    metadata: &ObjectMeta,
+    spec: &Value,
+    triggers: &[Trigger],
+) -> Vec<&'static Trap> {
+    let seen = Seen { kind, metadata, spec, triggers };
     TRAPS.iter().filter(|trap| (trap.holds)(&seen)).collect()
 }
 
@@ -135,6 +176,10 @@ impl<'a> Seen<'a> {
         self.spec.pointer(path)?.as_str()
     }
 
+    fn annotation(&self, key: &str) -> Option<&'a str> {
+        self.metadata.annotations.as_ref()?.get(key).map(String::as_str)
+    }
+
     fn behavior(&self, path: &str) -> Option<&'a Value> {
         self.spec.pointer(&format!("/advanced/horizontalPodAutoscalerConfig/behavior/{path}"))
     }
@@ -151,15 +196,38 @@ impl<'a> Seen<'a> {
     /// Whether some policy lets a burst through: with several the HPA takes the largest step, unless it is
     /// told otherwise.
     fn scales_up_at_once(&self) -> bool {
-        let policies = self.behavior("scaleUp/policies").and_then(Value::as_array);
-        let quick = |policy: &Value| {
-            policy.get("type").and_then(Value::as_str) == Some("Pods")
-                && policy.get("value").and_then(Value::as_u64).unwrap_or(0) >= QUICK_POLICY
-                && policy.get("periodSeconds").and_then(Value::as_u64).unwrap_or(u64::MAX) <= 15
-        };
-        let enough = policies.is_some_and(|all| all.iter().any(quick));
-        enough && self.behavior("scaleUp/selectPolicy").and_then(Value::as_str).unwrap_or("Max") == "Max"
+        self.takes_largest_step("scaleUp")
+            && self.policies("scaleUp").is_some_and(|all| all.iter().any(is_quick))
     }
+
+    /// As for upwards; without any policy of its own the HPA lets all go at once.
+    fn scales_down_at_once(&self) -> bool {
+        let all_at_once = |policy: &Value| is_quick(policy) || is_percent(policy, 100);
+        self.takes_largest_step("scaleDown")
+            && self.policies("scaleDown").is_none_or(|all| all.iter().any(all_at_once))
+    }
+
+    fn policies(&self, direction: &str) -> Option<&'a Vec<Value>> {
+        self.behavior(&format!("{direction}/policies"))?.as_array()
+    }
+
+    fn takes_largest_step(&self, direction: &str) -> bool {
+        let choice = self.behavior(&format!("{direction}/selectPolicy")).and_then(Value::as_str);
+        choice.unwrap_or("Max") == "Max"
+    }
+}
+
+/// Whether a policy of the HPA moves so many pods so often that it slows nothing.
+fn is_quick(policy: &Value) -> bool {
+    policy.get("type").and_then(Value::as_str) == Some("Pods")
+        && policy.get("value").and_then(Value::as_u64).unwrap_or(0) >= QUICK_POLICY
+        && policy.get("periodSeconds").and_then(Value::as_u64).unwrap_or(u64::MAX) <= 15
+}
+
+/// Whether a policy of the HPA moves at least this share of all pods.
+fn is_percent(policy: &Value, least: u64) -> bool {
+    policy.get("type").and_then(Value::as_str) == Some("Percent")
+        && policy.get("value").and_then(Value::as_u64).unwrap_or(0) >= least
 }
 
 /// A quantity that is nothing, as text or as a number.
@@ -180,7 +248,7 @@ mod tests {
     fn names(kind: &str, spec: &Value) -> Vec<&'static str> {
         let triggers: Vec<_> =
             spec["triggers"].as_array().into_iter().flatten().filter_map(Trigger::read).collect();
-        find(kind, spec, &triggers).into_iter().map(|trap| trap.name).collect()
+        find(kind, &ObjectMeta::default(), spec, &triggers).into_iter().map(|trap| trap.name).collect()
     }
 
     fn recommended() -> Value {
@@ -209,6 +277,16 @@ mod tests {
                 json!(300),
                 "scale-down-window",
             ),
+            (
+                "/advanced/horizontalPodAutoscalerConfig/behavior/scaleDown/policies".to_owned(),
+                json!([{ "type": "Percent", "value": 10, "periodSeconds": 60 }]),
+                "scale-down-policy",
+            ),
+            (
+                "/advanced/horizontalPodAutoscalerConfig/behavior/scaleDown/selectPolicy".to_owned(),
+                json!("Disabled"),
+                "scale-down-policy",
+            ),
             ("/triggers/0/metadata/mode".to_owned(), json!("jobs"), "mode-jobs-in-scaled-object"),
             ("/triggers/0/metricType".to_owned(), json!("Value"), "metric-type-value"),
             ("/fallback".to_owned(), json!({ "replicas": 0, "failureThreshold": 3 }), "fallback-to-zero"),
@@ -235,11 +313,46 @@ mod tests {
 
     #[test]
     fn a_scaled_jobs_trigger_says_its_mode_and_its_strategy() {
-        let job = |metadata: Value, strategy: &str| json!({ "scalingStrategy": { "strategy": strategy }, "triggers": [{ "type": "external", "metadata": metadata }] });
+        let job = |metadata: Value, strategy: &str| json!({ "rollout": { "strategy": "gradual" }, "scalingStrategy": { "strategy": strategy }, "triggers": [{ "type": "external", "metadata": metadata }] });
         assert_eq!(names(SCALED_JOB, &job(json!({ "mode": "jobs" }), "default")), [""; 0]);
         assert_eq!(names(SCALED_JOB, &job(json!({}), "default")), ["mode-jobs-missing"]);
         assert_eq!(names(SCALED_JOB, &job(json!({ "mode": "jobs" }), "eager")), ["strategy-differs"]);
         assert_eq!(names(SCALED_JOB, &job(json!({ "mode": "jobs", "strategy": "eager" }), "eager")), [""; 0]);
+    }
+
+    #[test]
+    fn an_edit_of_a_scaled_job_kills_nothing_only_where_it_is_gradual() {
+        let job = |rollout: Value| {
+            let mut spec = json!({ "triggers": [{ "type": "external", "metadata": { "mode": "jobs" } }] });
+            spec["rollout"] = rollout;
+            names(SCALED_JOB, &spec)
+        };
+        assert_eq!(job(json!({ "strategy": "gradual" })), [""; 0]);
+        assert_eq!(job(json!(null)), ["rollout-strategy"]);
+        assert_eq!(job(json!({ "strategy": "default" })), ["rollout-strategy"]);
+    }
+
+    #[test]
+    fn a_label_that_argo_cd_tracks_by_is_kept_off_the_hpa() {
+        let found = |kind: &str, labels: Value, annotations: Value| {
+            let metadata = json!({ "labels": labels, "annotations": annotations });
+            let metadata: ObjectMeta = serde_json::from_value(metadata).unwrap();
+            let traps = find(kind, &metadata, &recommended(), &[]);
+            traps.iter().any(|trap| trap.name == "hpa-labels")
+        };
+        let tracked = || json!({ TRACKING_LABEL: "lab", "team": "hpc" });
+        assert!(found(SCALED_OBJECT, tracked(), json!({})));
+        assert!(found(SCALED_OBJECT, tracked(), json!({ EXCLUDED_LABELS: "team" })));
+        assert!(!found(
+            SCALED_OBJECT,
+            tracked(),
+            json!({ EXCLUDED_LABELS: format!("team, {TRACKING_LABEL}") })
+        ));
+        assert!(!found(SCALED_OBJECT, json!({ "team": "hpc" }), json!({})));
+        assert!(!found(SCALED_JOB, tracked(), json!({})));
+        for otherwise in TRACKED_OTHERWISE {
+            assert!(!found(SCALED_OBJECT, tracked(), json!({ otherwise: "x" })), "{otherwise}");
+        }
     }
 
     #[test]

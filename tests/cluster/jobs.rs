@@ -141,6 +141,12 @@ impl Outcome {
         self.fates.values().filter(|fate| fate.is_running()).count()
     }
 
+    /// The pods on which jobs run, one a job.
+    pub(crate) fn workers(&self) -> impl Iterator<Item = String> {
+        let running = self.fates.values().filter(|fate| fate.is_running());
+        running.filter_map(|fate| Some(fate.starts.last()?.1.clone()))
+    }
+
     /// Jobs that have ended well.
     pub(crate) fn done(&self) -> usize {
         self.fates.values().filter(|fate| !fate.ends.is_empty()).count()

@@ -21,10 +21,11 @@ use foresail::{
     clock::{Clock as _, WallClock},
     sim::timeline::{Event, Header, Line},
 };
+use kube::Client;
 use tokio::runtime::Runtime;
 
 use self::{
-    load::{Load, Submission},
+    load::{Buffered, Load, Submission},
     tap::Tap,
     watches::{Seen, Watches},
 };
@@ -99,7 +100,8 @@ async fn record(load: &Load) {
     tap.until_known(SOON).await;
     watches.until("the ScaledObject has seen to it that nothing runs", SOON, Seen::is_empty).await;
     eprintln!("{}: {} jobs, in {:.0} s", load.name, load.submissions.len(), load.length());
-    let runs = submit(&jobs, &load.submissions).await;
+    let (runs, buffered) =
+        tokio::join!(submit(&jobs, &load.submissions), buffer(&stack.client, &load.buffer));
     let outcome = jobs.until_all_ended(CALM).await;
     outcome.each_ran_once();
     eprintln!("{}: all have ended; waiting for the last node to go", load.name);
@@ -109,6 +111,7 @@ async fn record(load: &Load) {
     let audit = audit::read(&stack.logs().join(audit::FILE), NAMESPACE);
     let mut events = watches.events();
     events.extend(job_events(&outcome, &runs));
+    events.extend(buffered);
     let lines = assemble::lines(began, events, &calls, &audit);
     let file = write(&setting::header(load, began), &lines);
     eprintln!("{}: {} events in {}", load.name, lines.len(), file.display());
@@ -124,6 +127,18 @@ async fn submit(jobs: &Jobs, submissions: &[Submission]) -> Vec<(String, f64)> {
         runs.extend(ids.into_iter().map(|id| (id, submission.run)));
     }
     runs
+}
+
+/// Sets the capacity buffer at each of its times; returns when the API server had it.
+async fn buffer(client: &Client, steps: &[Buffered]) -> Vec<(f64, Event)> {
+    let began = Instant::now();
+    let mut events = Vec::new();
+    for &Buffered { at, replicas } in steps {
+        tokio::time::sleep_until((began + Duration::from_secs_f64(at)).into()).await;
+        api::apply(client, NAMESPACE, &setting::capacity_buffer(replicas)).await;
+        events.push((now(), Event::BufferSet { replicas }));
+    }
+    events
 }
 
 /// What became of every job, by Redis's clock.

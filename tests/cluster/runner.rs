@@ -38,7 +38,7 @@ use kube::{
 };
 use tokio::{sync::watch, task::JoinSet};
 
-pub(crate) use self::node::FakeNode;
+pub(crate) use self::node::{FakeNode, Nodes};
 use self::{
     life::{Life, Seen},
     reaper::Reaper,

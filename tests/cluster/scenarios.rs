@@ -11,9 +11,11 @@ mod image;
 mod karpenter;
 mod keda_client;
 mod keda_features;
+mod one_writer;
 mod operator_restart;
 mod runner;
 mod tls;
+mod victims;
 mod workloads;
 
 use std::{path::PathBuf, pin::Pin, sync::Arc};
@@ -37,6 +39,8 @@ pub(crate) fn all() -> Vec<Scenario> {
         keda_client::scenarios(),
         from_zero::scenarios(),
         workloads::scenarios(),
+        one_writer::scenarios(),
+        victims::scenarios(),
         operator_restart::scenarios(),
         faults::scenarios(),
         karpenter::scenarios(),

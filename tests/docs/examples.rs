@@ -116,6 +116,8 @@ fn scaled_job_fault(object: &Value) -> Option<&'static str> {
         Some("a ScaledJob's trigger is external, with mode: jobs")
     } else if trigger["metadata"]["strategy"] != object["spec"]["scalingStrategy"]["strategy"] {
         Some("the strategies differ")
+    } else if object["spec"]["rollout"]["strategy"] != "gradual" {
+        Some("an edit kills Jobs that run")
     } else if object["spec"]["pollingInterval"] != 5 {
         Some("another interval")
     } else {

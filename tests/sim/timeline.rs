@@ -8,7 +8,7 @@ use std::{
 
 use foresail::sim::timeline::{Answer, Event, FORMAT, Header, Line, Scaler};
 
-const SCENARIOS: [&str; 3] = ["burst-from-zero", "ramp", "trickle-to-zero"];
+const SCENARIOS: [&str; 4] = ["burst-from-zero", "capacity-buffer", "ramp", "trickle-to-zero"];
 
 /// Between what two witnesses on one machine say of one instant: a watch hears of an event after its doer.
 const BETWEEN_WITNESSES: f64 = 1.0;

@@ -28,6 +28,13 @@ pub(crate) enum Role {
     Foresail,
     /// Foresail without a part, or with another forecast.
     Part,
+    /// Foresail, to be compared with node hints and without.
+    Unhinted,
+    /// The same with node hints.
+    Hinted,
+    /// The same with so many placeholder pods instead; one of several among which the one is looked for that
+    /// costs as much.
+    Placeholders,
     /// KEDA as people run it.
     AsPeopleRunIt,
     /// One of the settings among which the best KEDA is looked for.
@@ -47,9 +54,9 @@ impl Contender {
         Self { name: name.into(), role, build: Box::new(move |stage| Box::new(build(stage))) }
     }
 
-    /// Whether it is one of the many settings of KEDA.
+    /// Whether it is one of many settings, of which those are shown that were chosen.
     pub(crate) fn is_setting(&self) -> bool {
-        self.role == Role::KedaSetting
+        matches!(self.role, Role::KedaSetting | Role::Placeholders)
     }
 
     /// A fresh one of it, for one run.

@@ -10,7 +10,7 @@ use foresail::{config::policy::PolicyConfig, sim::autoscaler::KedaSetting, sizin
 
 use super::{
     contender::{Contender, Role},
-    others, parts,
+    hints, others, parts,
 };
 
 /// How many take part.
@@ -20,6 +20,8 @@ pub(crate) enum Field {
     Small,
     /// Foresail, and Foresail without each of its parts: what they bring.
     Parts,
+    /// Foresail with node hints, without them, and with placeholder pods: what hints bring, and for how many nodes.
+    Hints,
     /// Also every other rule, the bounds, and some 270 settings of KEDA, of which the best are shown.
     All,
 }
@@ -31,9 +33,13 @@ impl Field {
     /// Where a policy cannot be read.
     pub(crate) fn contenders(self, policies: &[PathBuf], max: u32) -> anyhow::Result<Vec<Contender>> {
         let mut all = foresails(policies, max)?;
-        if self == Self::Parts {
-            all.extend(changed(policies, max)?);
-            return Ok(all);
+        match self {
+            Self::Parts => {
+                all.extend(changed(policies, max)?);
+                return Ok(all);
+            }
+            Self::Hints => return hinted(policies, max),
+            Self::Small | Self::All => {}
         }
         all.extend([1.0, 5.0].map(|target| {
             keda(
@@ -68,6 +74,17 @@ fn foresails(policies: &[PathBuf], max: u32) -> anyhow::Result<Vec<Contender>> {
 fn changed(policies: &[PathBuf], max: u32) -> anyhow::Result<Vec<Contender>> {
     let of = |(name, policy, victims): (String, Policy, bool)| {
         parts::of(&name, &policy, victims, max).collect::<Vec<_>>()
+    };
+    Ok(variants(policies)?.into_iter().flat_map(of).collect())
+}
+
+fn hinted(policies: &[PathBuf], max: u32) -> anyhow::Result<Vec<Contender>> {
+    let of = |(name, policy, victims): (String, Policy, bool)| {
+        if victims {
+            hints::of_workers(&name, &policy, max)
+        } else {
+            hints::of_jobs(&format!("{name}, jobs"), &policy, max)
+        }
     };
     Ok(variants(policies)?.into_iter().flat_map(of).collect())
 }

@@ -87,7 +87,7 @@ fn lead(stage: &Stage<'_>) -> f64 {
 }
 
 /// The middle of the likeliest span.
-fn usual(delay: &StartDelay) -> f64 {
+pub(super) fn usual(delay: &StartDelay) -> f64 {
     match delay {
         StartDelay::Fixed(seconds) => *seconds,
         StartDelay::Mixture(parts) => {

@@ -6,6 +6,7 @@ use foresail::sim::{foresight::Foresight, world::Outcome};
 
 use super::{
     contender::Role,
+    hints,
     judge::{Ratio, Tuned, Verdict, judge},
     parts,
     play::Played,
@@ -34,9 +35,10 @@ impl Report {
             let tuned = verdict.tuned.map(|tuned| tuned.setting);
             chosen.into_iter().flatten().map(|(at, _)| at).chain(tuned).collect::<Vec<_>>()
         };
-        let chosen: Vec<usize> = self.judged.iter().flat_map(|(_, verdicts)| of(&verdicts[case])).collect();
-        let is_shown =
-            |&at: &usize| self.played.contenders[at].role != Role::KedaSetting || chosen.contains(&at);
+        let beside = hints::beside(&self.played, case).into_iter().flat_map(|(_, others)| others);
+        let chosen = self.judged.iter().flat_map(|(_, verdicts)| of(&verdicts[case]));
+        let chosen: Vec<usize> = chosen.chain(beside).collect();
+        let is_shown = |at: &usize| !self.played.contenders[*at].is_setting() || chosen.contains(at);
         (0..self.played.contenders.len()).filter(is_shown).collect()
     }
 
@@ -253,7 +255,12 @@ impl Report {
              probability score, in jobs. 0.9 covers: share of the outcomes within the 0.9 quantile.\n\n{}",
             self.foresight()
         )?;
-        writeln!(f, "### All of them, geometric means (below 1 is better)\n")?;
+        if let Some(hints) = hints::table(&self.played) {
+            writeln!(f, "### Node hints\n\n{hints}")?;
+        }
+        if !self.judged.is_empty() {
+            writeln!(f, "### All of them, geometric means (below 1 is better)\n")?;
+        }
         for (ours, verdicts) in &self.judged {
             if let Some(summary) = self.summary(*ours, verdicts) {
                 writeln!(f, "{summary}")?;

@@ -83,6 +83,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- with .Values.kubernetes.namespaces }}{{ $_ := set $kubernetes "namespaces" . }}{{ end -}}
 {{- $_ := set $config "kubernetes" $kubernetes -}}
 {{- end -}}
+{{- if include "foresail.writes" . }}{{ $_ := set $config "hints" (include "foresail.hints" . | fromYaml) }}{{ end -}}
 {{- if and .Values.persistence.enabled (not (hasKey $config "state")) -}}
 {{- $_ := set $config "state" (dict "file" (printf "%s/state" .Values.persistence.mountPath)) -}}
 {{- end -}}
@@ -98,7 +99,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- if or (not .Values.persistence.enabled) (has "ReadWriteMany" .Values.persistence.accessModes) }}yes{{ end }}
 {{- end }}
 
-{{- /* Least rights: it reads, and writes nothing. */}}
+{{- /* Least rights: what is watched. What is written has roles of its own. */}}
 {{- define "foresail.rules" -}}
 - apiGroups: [keda.sh]
   resources: [scaledobjects, scaledjobs]

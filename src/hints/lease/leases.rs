@@ -2,12 +2,14 @@
 
 use k8s_openapi::{
     api::coordination::v1::{Lease, LeaseSpec},
-    apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta},
-    jiff::Timestamp,
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
 use kube::{Api, Client, Error, api::PostParams};
 
-use super::contend::{Ask, Draft, Heard, LEASE, Record};
+use super::{
+    contend::{Ask, Draft, Heard, LEASE, Record},
+    micro_time,
+};
 use crate::config::hints::LeaseName;
 
 /// One Lease, as an object.
@@ -106,10 +108,4 @@ fn record(lease: &Lease) -> Record {
         duration: spec.lease_duration_seconds.map_or(LEASE, f64::from),
         transitions: spec.lease_transitions.unwrap_or_default(),
     }
-}
-
-fn micro_time(at: f64) -> MicroTime {
-    #[expect(clippy::cast_possible_truncation, reason = "whole microseconds since 1970 are meant")]
-    let at = Timestamp::from_microsecond((at * 1e6) as i64).unwrap_or_default();
-    MicroTime(at)
 }

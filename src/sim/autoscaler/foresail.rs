@@ -2,6 +2,8 @@
 
 mod ablation;
 mod faults;
+mod hints;
+mod looks;
 
 pub use ablation::Ablation;
 pub use faults::{Fault, Wrong};
@@ -10,6 +12,8 @@ use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 
 use self::ablation::Ablated;
+use self::hints::Hints;
+use self::looks::Looks;
 use super::{ByKeda, Scaler};
 use crate::forecast::{horizons::Horizons, lead::Start, learner::Learner, outlook::Outlook};
 use crate::series::{QueueIndex, QueueRules, Sample, Series};
@@ -46,6 +50,7 @@ pub struct Foresail {
     activated: bool,
     skips: bool,
     ranks: bool,
+    hints: Option<Hints>,
     ablation: Option<Ablation>,
 }
 
@@ -106,20 +111,6 @@ pub struct Limits {
     pub max: u32,
 }
 
-/// Everything of a pool that a sample or a sighting may show.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Looks {
-    arrived: usize,
-    waiting: usize,
-    in_flight: usize,
-    draining: usize,
-    completed: usize,
-    replicas: usize,
-    ready: usize,
-    starting: usize,
-    terminating: usize,
-}
-
 impl Default for Sampling {
     /// Every second, all is seen, nothing fails.
     fn default() -> Self {
@@ -158,6 +149,7 @@ impl Foresail {
             activated: false,
             skips: true,
             ranks: false,
+            hints: None,
             ablation: None,
         }
     }
@@ -323,6 +315,8 @@ impl Scaler for Foresail {
             self.next_sample
         } else if fault.is_finite() {
             first_from(self.next_sample, self.sampling.every, fault)
+        } else if let Some(seconds) = self.hints_stand_for(pool.now()) {
+            self.next_sample + seconds
         } else if self.decision.as_ref().is_some_and(Decision::active) {
             // KEDA and the HPA ask often enough.
             f64::INFINITY
@@ -352,6 +346,7 @@ impl Scaler for Foresail {
             let stay = u32::try_from(pool.replicas()).unwrap_or(u32::MAX).saturating_sub(worth);
             decision.keep(stay);
         }
+        self.hint(now, pool);
     }
 
     fn pushes(&mut self, _now: f64, _pool: &WorkerPool) -> bool {
@@ -368,33 +363,5 @@ impl Scaler for Foresail {
 
     fn speculated(&self) -> f64 {
         self.state.budget.in_all().0
-    }
-}
-
-impl Looks {
-    fn of(pool: &WorkerPool) -> Self {
-        Self {
-            arrived: pool.arrived(),
-            waiting: pool.waiting(),
-            in_flight: pool.in_flight(),
-            draining: pool.in_flight_draining(),
-            completed: pool.completed(),
-            replicas: pool.replicas(),
-            ready: pool.ready(),
-            starting: pool.starting(),
-            terminating: pool.terminating(),
-        }
-    }
-
-    fn workload(&self, limits: Limits) -> Workload {
-        let count = |n: usize| Some(u32::try_from(n).unwrap_or(u32::MAX));
-        Workload {
-            replicas: count(self.replicas),
-            ready: count(self.ready),
-            starting: count(self.starting),
-            terminating: count(self.terminating),
-            min: Some(limits.min),
-            max: Some(limits.max),
-        }
     }
 }

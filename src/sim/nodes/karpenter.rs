@@ -6,15 +6,20 @@
 //! as find room for their pods on the others, those with the fewest pods first. A node is considered from
 //! `consolidateAfter` on after the last pod came or went. What it chose waits for 15 s, and is taken away if that
 //! is still right; then it looks again at once. Nodes on their way out count against the budget: on up to ten nodes
-//! the default of 10 % lets one go, every 25 s. Room that a capacity buffer wants is pods that are not there: it
-//! is sought on the oldest nodes first, and nodes that have it are not empty.
+//! the default of 10 % lets one go, every 25 s.
+//!
+//! Room that a capacity buffer wants is pods that are not there, which stand in each batch beside those that are: it
+//! is sought on the oldest nodes first, and nodes that have it are not empty. Whoever changes the buffer makes a
+//! batch, and nodes that come for it change what its status says, which makes one more. Pods that take its room make
+//! none, since they wait for nothing: Karpenter looks at the buffer 30 s after the last time, and only then is it
+//! filled again (`pkg/controllers/capacitybuffer`).
 
 use super::spec::{Consolidation, Karpenter};
 use super::timers::Timers;
 use super::{NodePhase, Nodes, State};
 
 /// Seconds without a new pod after which a batch of pods is complete.
-const BATCH_IDLE: f64 = 1.0;
+pub(super) const BATCH_IDLE: f64 = 1.0;
 /// Seconds that a batch takes at most.
 const BATCH_MAX: f64 = 10.0;
 /// Seconds from one look for nodes to take away to the next.
@@ -22,11 +27,20 @@ const POLL: f64 = 10.0;
 /// Seconds from choosing nodes to taking them away.
 const VALIDATION: f64 = 15.0;
 
+/// Seconds from one look at a capacity buffer that nobody changes to the next.
+const REQUEUE: f64 = 30.0;
+
 impl Timers {
     /// A pod found no room now.
     pub(super) const fn batch(&mut self, now: f64) {
         self.batch_began = self.batch_began.min(now);
         self.provision = (now + BATCH_IDLE).min(self.batch_began + BATCH_MAX);
+    }
+
+    /// A capacity buffer that was looked at last at `since` lacks room now.
+    pub(super) fn requeue(&mut self, since: f64, now: f64) {
+        let looks = ((now - since) / REQUEUE).floor() + 1.0;
+        self.provision = self.provision.min(since + looks * REQUEUE + BATCH_IDLE);
     }
 }
 

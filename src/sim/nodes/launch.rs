@@ -8,6 +8,7 @@
 use super::super::chance::{Chance, Purpose, stream};
 use super::super::start_delay::StartDelays;
 use super::event::{Event, Kind};
+use super::karpenter::BATCH_IDLE;
 use super::{NodePoolSpec, Nodes, Shortage, Storm};
 
 /// Seconds after which a claim without a node is given up.
@@ -56,6 +57,7 @@ impl Nodes {
             };
             self.launch(kind, now);
             wanted -= pods;
+            self.spare_seen = now + BATCH_IDLE;
         }
     }
 

@@ -108,6 +108,7 @@ impl Nodes {
         if pods == 0 {
             self.events.expect(now + self.spec.termination, Event { node: id, kind: Kind::Ended });
         }
+        self.refill(now);
     }
 
     fn end(&mut self, id: u32, now: f64) {

@@ -194,6 +194,17 @@ impl Default for ClusterAutoscaler {
     }
 }
 
+impl NodePoolSpec {
+    /// Seconds for which an empty node stays at least.
+    pub const fn stays_empty_for(&self) -> f64 {
+        match self.autoscaler {
+            Autoscaler::None => f64::INFINITY,
+            Autoscaler::Karpenter(options) => options.consolidate_after,
+            Autoscaler::ClusterAutoscaler(options) => options.unneeded_time,
+        }
+    }
+}
+
 impl NodeType {
     /// How many of these pods it has room for.
     pub fn holds(&self, pod: &Resources) -> u32 {

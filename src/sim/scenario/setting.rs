@@ -2,6 +2,7 @@
 
 use super::world::{Machines, Sight};
 use super::{Fault, Measures, Scenario, Watch, WorldSpec};
+use crate::nodes::{self, Lower};
 use crate::series::QueueRules;
 use crate::sim::autoscaler::foresail::{self, Limits, Sampling, Sees, Wrong};
 use crate::sim::autoscaler::{Autoscaler, ByKeda, Foresail};
@@ -73,6 +74,13 @@ impl Setting {
         let limits = Limits { min: 0, max: self.spec.max_workers };
         let now = self.world.from;
         let foresail = Foresail::new(policy, limits, sampling, now);
+        let foresail = match self.spec.hints {
+            0 => foresail,
+            chunks => {
+                let stays = self.world.pool.nodes.as_ref().map(NodePoolSpec::stays_empty_for);
+                foresail.with_hints(limits_of(chunks), Lower::suiting(stays, START.to))
+            }
+        };
         if victims { foresail.with_victims() } else { foresail }.in_object(now)
     }
 
@@ -95,6 +103,11 @@ impl Setting {
         let measures = watch.measures(&outcome, self.jobs.work());
         (outcome, measures)
     }
+}
+
+/// So many chunks, at once if need be, for the default time.
+fn limits_of(chunks: u32) -> nodes::Limits {
+    nodes::Limits { chunks, total: chunks, step: chunks, hold: 120.0 }
 }
 
 impl WorldSpec {

@@ -24,6 +24,8 @@ pub struct WorldSpec {
     pub workers: Workers,
     /// What is different with the nodes.
     pub nodes: Machines,
+    /// Chunks of room at most that Foresail keeps on nodes (node hints).
+    pub hints: u32,
     /// What goes wrong.
     pub faults: Vec<Fault>,
 }
@@ -69,6 +71,7 @@ impl Default for WorldSpec {
             source: Sight::default(),
             workers: Workers::default(),
             nodes: Machines::default(),
+            hints: 0,
             faults: Vec::new(),
         }
     }
@@ -96,6 +99,7 @@ struct RawWorld {
     source: RawSource,
     workers: RawWorkers,
     nodes: RawNodes,
+    hints: u32,
     faults: Vec<RawFault>,
 }
 
@@ -141,7 +145,7 @@ impl TryFrom<RawWorld> for WorldSpec {
     type Error = FieldError;
 
     fn try_from(raw: RawWorld) -> Checked<Self> {
-        let RawWorld { max_workers, policy, source, workers, nodes, faults } = raw;
+        let RawWorld { max_workers, policy, source, workers, nodes, hints, faults } = raw;
         let fault = |(place, fault): (usize, RawFault)| fault.check(&format!("world.faults[{place}]"));
         let world = Self {
             max_workers: max_workers.unwrap_or(Self::default().max_workers),
@@ -156,6 +160,7 @@ impl TryFrom<RawWorld> for WorldSpec {
                 )?,
             },
             nodes: nodes.check()?,
+            hints,
             faults: faults.into_iter().enumerate().map(fault).collect::<Checked<_>>()?,
         };
         if world.max_workers == 0 {

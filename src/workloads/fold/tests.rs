@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use proptest::prelude::{Just, Strategy, any, prop, prop_assert_eq, prop_oneof, proptest};
 use serde_json::json;
 
@@ -11,7 +12,8 @@ fn scaled(kind: &'static str, target: &str) -> Arc<ScaledRecord> {
         "scaleTargetRef": { "name": target }, "minReplicaCount": 1, "maxReplicaCount": 9,
         "triggers": [{ "type": "external", "metadata": { "scalerAddress": "f:6000", "queue": "md" } }],
     });
-    Arc::new(ScaledRecord::read(kind, "ns", &spec, &["f:6000".to_owned()]).expect("it means us"))
+    let metadata = ObjectMeta { namespace: Some("ns".into()), ..ObjectMeta::default() };
+    Arc::new(ScaledRecord::read(kind, &metadata, &spec, &["f:6000".to_owned()]).expect("it means us"))
 }
 
 fn pod(owner: &str, created: f64) -> PodRecord {

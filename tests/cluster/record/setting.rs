@@ -119,6 +119,29 @@ spec:
     )
 }
 
+/// Room for so many workers of the [`deployment`] besides those that are there.
+pub(super) fn capacity_buffer(replicas: u32) -> String {
+    format!(
+        r"apiVersion: v1
+kind: PodTemplate
+metadata: {{ name: worker-room }}
+template:
+  spec:
+    containers:
+      - name: room
+        image: {WORKER_IMAGE}
+        resources: {{ requests: {{ cpu: {CPU}, memory: {MEMORY} }} }}
+---
+apiVersion: autoscaling.x-k8s.io/v1beta1
+kind: CapacityBuffer
+metadata: {{ name: worker-room }}
+spec:
+  podTemplateRef: {{ name: worker-room }}
+  replicas: {replicas}
+"
+    )
+}
+
 pub(super) fn header(load: &Load, began: f64) -> Header {
     Header {
         format: FORMAT,
@@ -163,6 +186,7 @@ pub(super) fn header(load: &Load, began: f64) -> Header {
             scaled_object: scaled_object(ADDRESS),
             deployment: deployment("redis://redis:6379"),
             node_pool: node_pool(),
+            buffer: load.buffer.first().map(|first| capacity_buffer(first.replicas)),
         },
     }
 }

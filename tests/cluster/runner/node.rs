@@ -11,6 +11,7 @@ use kube::{
     api::{Patch, PatchParams, PostParams},
 };
 use serde_json::json;
+use tokio::task::JoinSet;
 
 /// Where nodes have their leases.
 const LEASES: &str = "kube-node-lease";
@@ -29,6 +30,24 @@ pub(crate) struct FakeNode {
     pub(crate) pods: u32,
     /// Beside `kubernetes.io/hostname` and the like.
     pub(crate) labels: Vec<(String, String)>,
+    /// Keeps pods away that do not tolerate it: the key of a taint.
+    pub(crate) taint: Option<String>,
+}
+
+/// Keeps nodes alive until it is dropped.
+pub(crate) struct Nodes {
+    _leases: JoinSet<()>,
+}
+
+impl Nodes {
+    /// Posts nodes beside those of the runner, which runs pods on them that ask for it ([`super::RUN`]).
+    pub(crate) async fn post(client: &Client, fakes: &[FakeNode]) -> Self {
+        let mut leases = JoinSet::new();
+        for fake in fakes {
+            leases.spawn(keep(client.clone(), post(client, fake).await));
+        }
+        Self { _leases: leases }
+    }
 }
 
 impl FakeNode {
@@ -40,6 +59,7 @@ impl FakeNode {
             memory: "64Gi".to_owned(),
             pods: 110,
             labels: Vec::new(),
+            taint: None,
         }
     }
 }
@@ -53,7 +73,7 @@ pub(super) async fn post(client: &Client, fake: &FakeNode) -> Node {
         Err(error) => panic!("node {} cannot be posted: {error}", fake.name),
     };
     // Admission marks each new node as not ready, until the controller manager has looked at it.
-    let free = json!({ "spec": { "taints": null } });
+    let free = json!({ "spec": { "taints": taints(fake) } });
     let patched = nodes.patch(&fake.name, &PatchParams::default(), &Patch::Merge(free)).await;
     patched
         .unwrap_or_else(|error| panic!("the taints of node {} cannot be taken off: {error}", node.name_any()))
@@ -86,6 +106,10 @@ pub(super) async fn keep(client: Client, node: Node) {
     }
 }
 
+fn taints(fake: &FakeNode) -> serde_json::Value {
+    fake.taint.iter().map(|key| json!({ "key": key, "effect": "NoSchedule" })).collect()
+}
+
 fn object(fake: &FakeNode) -> Node {
     let mut labels = serde_json::Map::new();
     for (name, value) in [
@@ -108,6 +132,7 @@ fn object(fake: &FakeNode) -> Node {
     };
     let node = json!({
         "metadata": { "name": fake.name, "labels": labels },
+        "spec": { "taints": taints(fake) },
         "status": {
             "capacity": size, "allocatable": size,
             "conditions": [

@@ -1,6 +1,7 @@
 //! The chart through real Helm: what it renders, what it refuses, and what a real API server says of it.
 
 mod installed;
+mod rights;
 
 use std::time::Duration;
 
@@ -25,6 +26,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
         chart::a_role_in_each_namespace_opens_that_namespace_only,
     ];
     all.extend(installed::scenarios());
+    all.extend(rights::scenarios());
     all
 }
 
@@ -62,6 +64,9 @@ async fn values_that_mean_nothing_are_refused_by_name(_: &Cluster) {
         ("secrets[0]=jobs", "/secrets/0"),
         ("service.grpc.port=0", "/service/grpc/port"),
         ("persistence.enabled=true,persistence.accessModes={ReadWriteOnce}", "more than one replica needs"),
+        ("config.hints.mode=adopt", "'hints' not allowed"),
+        ("hints.mode=karpenter", "/hints/mode"),
+        ("hints.events=true,kubernetes.enabled=false", "what is not seen cannot be written to"),
     ] {
         let said = Helm::offline().try_run(&["template", "foresail", &chart(), "--set", wrong]).await;
         let said = said.expect_err(wrong);
@@ -86,7 +91,9 @@ async fn what_the_server_reads_at_its_start_rolls_the_pods_and_nothing_else_does
             "{quiet} restarts Foresail, which takes it up by itself"
         );
     }
-    for loud in ["config.grpc.reflection=true", "bind=::", "kubernetes.addresses[0]=other:6000"] {
+    for loud in
+        ["config.grpc.reflection=true", "bind=::", "kubernetes.addresses[0]=other:6000", "hints.events=true"]
+    {
         assert_ne!(template(&[loud]).await, before, "{loud} is never taken up");
     }
 }
@@ -200,11 +207,27 @@ async fn may(
     resource: &str,
     namespace: Option<&str>,
 ) -> bool {
+    may_with(client, user, verb, group, resource, namespace, None).await
+}
+
+/// As [`may`], with the object of this name.
+async fn may_with(
+    client: &Client,
+    user: &str,
+    verb: &str,
+    group: &str,
+    resource: &str,
+    namespace: Option<&str>,
+    name: Option<&str>,
+) -> bool {
+    let (resource, subresource) = resource.split_once('/').map_or((resource, None), |(a, b)| (a, Some(b)));
     let attributes = ResourceAttributes {
         verb: Some(verb.to_owned()),
         group: Some(group.to_owned()),
         resource: Some(resource.to_owned()),
+        subresource: subresource.map(str::to_owned),
         namespace: namespace.map(str::to_owned),
+        name: name.map(str::to_owned),
         ..ResourceAttributes::default()
     };
     let spec = SubjectAccessReviewSpec {
