@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// The paused time of the runtime, which goes on to the next timer when everybody waits.
-pub(super) struct Paused(Instant);
+struct Paused(Instant);
 
 impl Clock for Paused {
     fn now(&self) -> f64 {
@@ -32,7 +32,7 @@ impl Clock for Paused {
 }
 
 #[derive(Clone, Default)]
-pub(super) struct Log(Arc<Mutex<Vec<u8>>>);
+struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl io::Write for Log {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -45,25 +45,19 @@ impl io::Write for Log {
     }
 }
 
-/// An API server that the test plays, what a part needs before it, and the log.
-pub(super) struct Played {
-    server: Handle<Request<Body>, Response<Body>>,
+/// What a part needs, before an API server that the test plays, and the log.
+pub(super) struct Stage {
     pub(super) part: Part,
     log: Log,
     _logging: tracing::subscriber::DefaultGuard,
 }
 
-/// One request.
-pub(super) struct Asked {
-    pub(super) method: String,
-    pub(super) path: String,
-    pub(super) body: Value,
-    answer: SendResponse<Response<Body>>,
-}
+/// The API server's side of a client.
+pub(super) type Server = Handle<Request<Body>, Response<Body>>;
 
-impl Played {
-    /// One that nothing was asked yet.
-    pub(super) fn new() -> Self {
+impl Stage {
+    /// One on which nothing has happened yet.
+    pub(super) fn new(config: HintsConfig) -> (Self, Server) {
         let log = Log::default();
         let writer = log.clone();
         let subscriber =
@@ -77,11 +71,39 @@ impl Played {
             metrics: Metrics::new(answers.clone(), clock.clone()),
             answers,
             clock,
-            config: HintsConfig::default(),
+            config,
             leadership: Leadership::default(),
             stop: CancellationToken::new(),
         };
-        Self { server, part, log, _logging: logging }
+        (Self { part, log, _logging: logging }, server)
+    }
+
+    /// What was logged.
+    pub(super) fn said(&self) -> String {
+        String::from_utf8(self.log.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+/// An API server that is asked one thing after the other.
+pub(super) struct Played {
+    server: Server,
+    pub(super) part: Part,
+    stage: Stage,
+}
+
+/// One request.
+pub(super) struct Asked {
+    pub(super) method: String,
+    pub(super) path: String,
+    pub(super) body: Value,
+    answer: SendResponse<Response<Body>>,
+}
+
+impl Played {
+    /// One that nothing was asked yet.
+    pub(super) fn new() -> Self {
+        let (stage, server) = Stage::new(HintsConfig::default());
+        Self { server, part: stage.part.clone(), stage }
     }
 
     /// The next request.
@@ -99,7 +121,7 @@ impl Played {
 
     /// What was logged.
     pub(super) fn said(&self) -> String {
-        String::from_utf8(self.log.0.lock().unwrap().clone()).unwrap()
+        self.stage.said()
     }
 }
 

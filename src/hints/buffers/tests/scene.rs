@@ -2,55 +2,31 @@
 
 use std::{
     collections::BTreeMap,
-    io,
     sync::{Arc, Mutex},
     time::Duration,
 };
 
-use http::{Request, Response};
-use kube::{Client, client::Body};
+use axum::http::Response;
+use kube::client::Body;
 use serde_json::{Value, json};
-use tokio::{task::JoinHandle, time::Instant};
-use tokio_util::sync::CancellationToken;
-use tower_test::mock::{Handle, SendResponse, pair};
+use tokio::task::JoinHandle;
+use tower_test::mock::SendResponse;
 
 use crate::{
-    answers::{Answers, NoAnswer, ObjectRow, Row, Standing, Table},
-    clock::Clock,
+    answers::{NoAnswer, ObjectRow, Row, Standing, Table},
     config::{
         hints::{HintMode, HintsConfig},
         source::WorkloadName,
     },
-    hints::{Leadership, Part, buffers},
+    hints::{
+        Part, buffers,
+        testing::{self, Stage},
+    },
     refs::{Caller, RefEntry, RefKey, RefSpec, Refs},
     series::QueueKey,
     sizing::{Decision, Policy, Why, Workload},
-    telemetry::Metrics,
     workloads::{Crew, SCALED_OBJECT, ScaledRecord, Sight, Sighting, Standing as PodStanding, Starts},
 };
-
-/// The paused time of the runtime, which goes on to the next timer when everybody waits.
-struct Paused(Instant);
-
-impl Clock for Paused {
-    fn now(&self) -> f64 {
-        1e9 + self.0.elapsed().as_secs_f64()
-    }
-}
-
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
 
 /// What one object wants, and what is seen of it.
 #[derive(Debug, Clone, Copy, Default)]
@@ -138,49 +114,32 @@ pub(super) fn buffer(name: &str) -> String {
 pub(super) struct Scene {
     pub(super) server: Arc<Mutex<Server>>,
     pub(super) part: Part,
+    stage: Stage,
     pub(super) wants: BTreeMap<&'static str, Wants>,
     entries: BTreeMap<&'static str, Arc<RefEntry>>,
     refs: Refs,
     tick: u64,
-    log: Log,
     task: JoinHandle<()>,
-    _logging: tracing::subscriber::DefaultGuard,
 }
 
 impl Scene {
     /// One that may write, whose templates are those of Deployments of the objects' names.
     pub(super) fn start(mode: HintMode) -> Self {
-        let log = Log::default();
-        let writer = log.clone();
-        let subscriber =
-            tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
-        let logging = tracing::subscriber::set_default(subscriber);
-        let (service, handle) = pair();
+        let (stage, handle) = Stage::new(HintsConfig { mode, ..HintsConfig::default() });
         let server = Arc::new(Mutex::new(Server::default()));
         tokio::spawn(serve(handle, server.clone()));
-        let clock: Arc<dyn Clock> = Arc::new(Paused(Instant::now()));
-        let answers = Arc::new(Answers::default());
-        let part = Part {
-            client: Client::new(service, "foresail"),
-            metrics: Metrics::new(answers.clone(), clock.clone()),
-            answers,
-            clock,
-            config: HintsConfig { mode, ..HintsConfig::default() },
-            leadership: Leadership::default(),
-            stop: CancellationToken::new(),
-        };
+        let part = stage.part.clone();
         part.leadership.set(f64::INFINITY, part.clock.now());
         let task = tokio::spawn(buffers::run(part.clone()));
         Self {
             server,
             part,
+            stage,
             wants: BTreeMap::new(),
             entries: BTreeMap::new(),
             refs: Refs::new(|_| ()),
             tick: 0,
-            log,
             task,
-            _logging: logging,
         }
     }
 
@@ -258,8 +217,7 @@ impl Scene {
 
     /// Log lines with a text.
     pub(super) fn said(&self, text: &str) -> usize {
-        let log = self.log.0.lock().unwrap().clone();
-        String::from_utf8(log).unwrap().lines().filter(|line| line.contains(text)).count()
+        self.stage.said().lines().filter(|line| line.contains(text)).count()
     }
 }
 
@@ -293,7 +251,7 @@ fn sighting(name: &str, wants: Wants) -> Sighting {
     }
 }
 
-async fn serve(mut handle: Handle<Request<Body>, Response<Body>>, server: Arc<Mutex<Server>>) {
+async fn serve(mut handle: testing::Server, server: Arc<Mutex<Server>>) {
     let mut unanswered: Vec<SendResponse<Response<Body>>> = Vec::new();
     while let Some((request, send)) = handle.next_request().await {
         let (parts, body) = request.into_parts();
