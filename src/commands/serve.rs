@@ -245,7 +245,7 @@ async fn write_hints(kubernetes: KubernetesConfig, config: HintsConfig, shared: 
             () = tokio::time::sleep(CONNECT_AGAIN) => {}
         }
     };
-    hints::run(Part {
+    let part = Part {
         client,
         answers: shared.answers.clone(),
         clock: shared.clock.clone(),
@@ -253,8 +253,9 @@ async fn write_hints(kubernetes: KubernetesConfig, config: HintsConfig, shared: 
         leadership: Leadership::default(),
         metrics: shared.metrics.clone(),
         stop: shared.stop.child_token(),
-    })
-    .await;
+    };
+    // Large, and lives as long as the process.
+    Box::pin(hints::run(part)).await;
 }
 
 /// Ready once Kubernetes is listed and every queue that is asked for was read, or after ten seconds whatever happens.

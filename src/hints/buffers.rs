@@ -42,7 +42,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Seconds from one survey of what is there to the next.
 const SURVEY_EVERY: f64 = 15.0;
 
-/// Seconds from one look at Karpenter's NodePools to the next.
+/// Seconds from one look at Karpenter's `NodePool`s to the next.
 const POOLS_EVERY: f64 = 60.0;
 
 /// Seconds for which nothing is written where the API server does not know the kind, or refuses to list it.
@@ -72,7 +72,7 @@ pub(super) async fn run(part: Part) {
 enum Done {
     Survey(Result<Vec<DynamicObject>, Failure>),
     Pools(Option<f64>),
-    Shape(WorkloadName, Result<Shape, Failure>),
+    Shape(WorkloadName, Result<Arc<Shape>, Failure>),
     Write(WorkloadName, u32, Result<DynamicObject, Failure>),
     /// An object of nobody's is at 0.
     Stray(String, Result<DynamicObject, Failure>),
@@ -257,7 +257,7 @@ impl Room {
                             kept::count(&metrics.chunks, Kind::PodTemplate, &applied);
                             applied?;
                         }
-                        Ok(shape)
+                        Ok(Arc::new(shape))
                     };
                     Done::Shape(name, shaped.await)
                 });
@@ -348,7 +348,7 @@ impl Room {
             let namespace = object.namespace().unwrap_or_default();
             let label = object.labels().get(FOR_LABEL).cloned().unwrap_or_default();
             let Some(&name) = named.get(&(namespace.as_str(), label)) else {
-                self.zero(object);
+                self.zero(&object);
                 continue;
             };
             seen.insert(name.clone());
@@ -376,17 +376,17 @@ impl Room {
     }
 
     /// Sets the chunks of an object to 0 that belongs to nobody who is there.
-    fn zero(&mut self, object: DynamicObject) {
+    fn zero(&mut self, object: &DynamicObject) {
         let (ours, kind, client) = (self.ours(), self.kind, self.part.client.clone());
         let name = format!("{}/{}", object.namespace().unwrap_or_default(), object.name_any());
         let kept = self.kept.keys().any(|known| {
             Some(known.namespace.as_str()) == object.namespace().as_deref()
                 && object.labels().get(FOR_LABEL) == Some(&objects::name_for(known))
         });
-        if kept || objects::chunks_of(&object) == 0 || !objects::is_written_by_us(&object) {
+        if kept || objects::chunks_of(object) == 0 || !objects::is_written_by_us(object) {
             return;
         }
-        let zero = objects::rescaled(kind, &object, ours, 0);
+        let zero = objects::rescaled(kind, object, ours, 0);
         self.tasks.spawn(async move { Done::Stray(name, calls::apply(&client, kind, &zero).await) });
     }
 }

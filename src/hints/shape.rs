@@ -1,7 +1,7 @@
 //! The shape of a chunk: a pod that wants as much room as a worker does, on the same nodes, and does nothing.
 //!
 //! Requests are those that the scheduler goes by: what all containers want at once, or what an init container wants
-//! before that, plus the overhead of the RuntimeClass, plus what is put into each pod later.
+//! before that, plus the overhead of the `RuntimeClass`, plus what is put into each pod later.
 
 #[cfg(test)]
 mod tests;
@@ -30,7 +30,7 @@ const NOBODY: i64 = 65_535;
 pub enum Purpose {
     /// A node autoscaler that thinks of such pods, and makes none.
     Buffer,
-    /// A pod that is there. The API server adds the overhead of its RuntimeClass itself.
+    /// A pod that is there. The API server adds the overhead of its `RuntimeClass` itself.
     Placeholder,
 }
 
@@ -46,7 +46,7 @@ pub struct Worker {
 /// What the template does not say.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Besides {
-    /// What the template's RuntimeClass adds to each pod, where it was looked up.
+    /// What the template's `RuntimeClass` adds to each pod, where it was looked up.
     pub overhead: Option<Resources>,
     /// What is put into each pod as it is made, such as a proxy.
     pub sidecar: Resources,
@@ -106,7 +106,7 @@ impl Worker {
         Ok(Self { template, claims_volumes: claims.is_some_and(|claims| !claims.is_empty()) })
     }
 
-    /// The RuntimeClass whose overhead is to be looked up.
+    /// The `RuntimeClass` whose overhead is to be looked up.
     pub fn runtime_class(&self) -> Option<&str> {
         let spec = self.template.spec.as_ref()?;
         spec.runtime_class_name.as_deref().filter(|_| spec.overhead.is_none())

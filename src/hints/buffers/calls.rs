@@ -222,7 +222,7 @@ async fn resource(client: &Client, kind: &str, version: &str) -> kube::Result<Ap
     }
 }
 
-/// What a RuntimeClass adds to each pod; `None` where that is not known.
+/// What a `RuntimeClass` adds to each pod; `None` where that is not known.
 async fn overhead(client: &Client, class: &str) -> Option<Resources> {
     let api = Api::<RuntimeClass>::all(client.clone());
     let found = within(PATIENCE, class, api.get(class)).await.ok()?;
@@ -230,7 +230,7 @@ async fn overhead(client: &Client, class: &str) -> Option<Resources> {
     Some(read(&fixed, &mut Vec::new()))
 }
 
-/// Seconds for which Karpenter leaves an empty node alone, of all its NodePools the shortest time; `None` where that
+/// Seconds for which Karpenter leaves an empty node alone, of all its `NodePool`s the shortest time; `None` where that
 /// is not known.
 pub(super) async fn consolidate_after(client: &Client) -> Option<f64> {
     let pools = ApiResource::from_gvk_with_plural(

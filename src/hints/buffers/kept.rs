@@ -127,7 +127,7 @@ impl Kept {
         &mut self,
         now: f64,
         name: &WorkloadName,
-        result: Result<Shape, Failure>,
+        result: Result<Arc<Shape>, Failure>,
         kind: Kind,
         metrics: &ChunkMetrics,
     ) {
@@ -137,14 +137,14 @@ impl Kept {
             Ok(shape) => {
                 self.failed_shapes = 0;
                 self.well(name, Origin::Shape, metrics);
-                if self.shape.as_deref() != Some(&shape) {
+                if self.shape.as_ref() != Some(&shape) {
                     for note in &shape.notes {
                         tracing::warn!(object = %name, "the room may not fit its pods: {note}");
                     }
                     if kind == Kind::Deployment {
                         self.written = None;
                     }
-                    self.shape = Some(Arc::new(shape));
+                    self.shape = Some(shape);
                 }
             }
             Err(failure) => {
@@ -177,7 +177,7 @@ impl Kept {
             }
             // Nothing asks for room any more.
             Err(Failure { reason: Reason::Replaced | Reason::Gone, .. }) if chunks == 0 => {
-                self.lost(name, metrics)
+                self.lost(name, metrics);
             }
             Err(Failure { reason: Reason::Replaced, .. }) => self.lost(name, metrics),
             Err(failure) => {
