@@ -1,3 +1,5 @@
+#![expect(clippy::float_cmp, reason = "what is added is added exactly")]
+
 use std::collections::BTreeMap;
 
 use proptest::prelude::{ProptestConfig, any, prop_assert, proptest};
