@@ -8,7 +8,7 @@ fn chunk(spec: &Value, purpose: Purpose, besides: &Besides) -> (Value, Vec<Strin
 }
 
 /// Requests of a buffer's chunk for a pod with this spec.
-fn requests_of(pod: Value) -> Value {
+fn requests_of(pod: &Value) -> Value {
     chunk(&json!({ "template": { "spec": pod } }), Purpose::Buffer, &Besides::default()).0["spec"]["containers"][0]
         ["resources"]["requests"]
         .take()
@@ -78,10 +78,10 @@ fn a_chunk_is_as_big_as_its_pod_goes_to_the_same_nodes_and_does_nothing() {
 #[test]
 fn containers_want_their_sum_and_an_init_container_may_want_more_before() {
     let two = json!([container("1", "1Gi"), container("500m", "512Mi")]);
-    assert_eq!(requests_of(json!({ "containers": two })), json!({ "cpu": "1500m", "memory": "1536Mi" }));
+    assert_eq!(requests_of(&json!({ "containers": two })), json!({ "cpu": "1500m", "memory": "1536Mi" }));
     let init = json!([container("2", "1Gi"), container("100m", "3Gi")]);
     let pod = json!({ "containers": two, "initContainers": init });
-    assert_eq!(requests_of(pod), json!({ "cpu": "2", "memory": "3Gi" }), "each resource by itself");
+    assert_eq!(requests_of(&pod), json!({ "cpu": "2", "memory": "3Gi" }), "each resource by itself");
 }
 
 #[test]
@@ -90,10 +90,10 @@ fn sidecars_stay_beside_whatever_starts_after_them() {
     sidecar["restartPolicy"] = json!("Always");
     let pod = |init: &[&Value]| json!({ "containers": [container("1", "1Gi")], "initContainers": init });
     let big = container("2", "1Mi");
-    assert_eq!(requests_of(pod(&[&sidecar]))["cpu"], "1200m");
-    assert_eq!(requests_of(pod(&[&sidecar, &big]))["cpu"], "2200m");
-    assert_eq!(requests_of(pod(&[&big, &sidecar]))["cpu"], "2");
-    assert_eq!(requests_of(pod(&[&big, &sidecar]))["memory"], "1124Mi");
+    assert_eq!(requests_of(&pod(&[&sidecar]))["cpu"], "1200m");
+    assert_eq!(requests_of(&pod(&[&sidecar, &big]))["cpu"], "2200m");
+    assert_eq!(requests_of(&pod(&[&big, &sidecar]))["cpu"], "2");
+    assert_eq!(requests_of(&pod(&[&big, &sidecar]))["memory"], "1124Mi");
 }
 
 #[test]
@@ -102,14 +102,16 @@ fn what_is_said_of_the_whole_pod_stands_above_its_containers() {
         "containers": [container("1", "1Gi")],
         "resources": { "requests": { "cpu": "4" }, "limits": { "memory": "9Gi", "hugepages-2Mi": "4Mi" } },
     });
-    assert_eq!(requests_of(pod), json!({ "cpu": "4", "memory": "1Gi", "hugepages-2Mi": "4Mi" }));
+    assert_eq!(requests_of(&pod), json!({ "cpu": "4", "memory": "1Gi", "hugepages-2Mi": "4Mi" }));
 }
 
 #[test]
 fn overhead_and_what_is_injected_come_on_top() {
     let of = |pairs: &[(&str, &str)]| {
         let mut all = Resources::default();
-        pairs.iter().for_each(|(name, text)| all.set(name, text.parse().unwrap()));
+        for (name, text) in pairs {
+            all.set(name, text.parse().unwrap());
+        }
         all
     };
     let spec = json!({ "template": { "spec": { "containers": [container("1", "1Gi")], "runtimeClassName": "kata" } } });
