@@ -46,16 +46,16 @@ const LAST_WRITES: Duration = Duration::from_millis(300);
 /// Does all that the configuration asks for, until `part.stop` is cancelled and what was held is given up, a second
 /// later at most.
 pub async fn run(part: Part) {
-    let costs = async {
+    let costs = Box::pin(async {
         if part.config.victims {
             costs::run(&part).await;
         }
-    };
-    let events = async {
+    });
+    let events = Box::pin(async {
         if part.config.events {
             events::run(&part).await;
         }
-    };
+    });
     // The Lease is given up when nobody writes any more: another replica writes at once.
     let all_written = CancellationToken::new();
     let parts = async {
@@ -73,5 +73,5 @@ pub async fn run(part: Part) {
         }
         all_written.cancel();
     };
-    tokio::join!(lease::run(Part { stop: all_written.clone(), ..part.clone() }), parts);
+    tokio::join!(Box::pin(lease::run(Part { stop: all_written.clone(), ..part.clone() })), parts);
 }

@@ -105,9 +105,9 @@ impl Falls {
             let seen: Vec<Seen> = roster.iter().map(seen).collect();
             let Some(Row { answer: Ok(decision), .. }) = &scene.rows[highest] else { return Err(UNKNOWN) };
             let going = (live - target) as usize;
-            victims::fall(&pods, &seen, going, !decision.is_capped()).or_else(|nameless| match nameless {
-                Nameless::BusyUnknown => Err(UNKNOWN),
-                Nameless::BusyNotReady => Err(Falling::BusyNotReady),
+            victims::fall(&pods, &seen, going, !decision.is_capped()).map_err(|nameless| match nameless {
+                Nameless::BusyUnknown => UNKNOWN,
+                Nameless::BusyNotReady => Falling::BusyNotReady,
             })
         });
         let (stay, falling) = match found {

@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use futures_util::{StreamExt as _, stream};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{
-    Api, Client,
+    Api,
     api::{Patch, PatchParams},
 };
 use serde_json::json;
@@ -50,11 +50,14 @@ pub(super) async fn run(part: &Part) {
     }
 }
 
+/// A pod's namespace and name.
+type Place = (Arc<str>, Arc<str>);
+
 /// What was tried of late.
 struct Writer<'a> {
     part: &'a Part,
-    /// By namespace and pod, the cost, and when.
-    tried: HashMap<(Arc<str>, Arc<str>), (Option<i32>, f64)>,
+    /// The cost, and when.
+    tried: HashMap<Place, (Option<i32>, f64)>,
     /// Whether the last round failed, and said so.
     failing: bool,
 }
@@ -63,7 +66,10 @@ impl Writer<'_> {
     async fn round(&mut self, now: f64) {
         self.tried.retain(|_, (_, at)| now - *at < AGAIN_AFTER);
         let due = self.due();
-        let writes = due.iter().map(|change| write(self.part.client.clone(), change.clone()));
+        if due.is_empty() {
+            return;
+        }
+        let writes = due.iter().map(|change| write(self.part.clone(), change.clone()));
         let written: Vec<_> =
             stream::iter(writes.collect::<Vec<_>>()).buffer_unordered(AT_ONCE).collect().await;
         for change in due {
@@ -104,9 +110,13 @@ impl Writer<'_> {
 }
 
 /// Writes one cost. A merge patch, and no apply: of a pod that has gone by now nothing is to be made.
-async fn write(client: Client, change: CostChange) -> Result<(), String> {
+async fn write(part: Part, change: CostChange) -> Result<(), String> {
     let CostChange { namespace, pod, cost } = change;
-    let pods: Api<Pod> = Api::namespaced(client, &namespace);
+    // A round may last longer than the Lease.
+    if !part.leadership.is_held(part.clock.now()) {
+        return Ok(());
+    }
+    let pods: Api<Pod> = Api::namespaced(part.client, &namespace);
     let cost = cost.map(|cost| cost.to_string());
     let patch = Patch::Merge(json!({ "metadata": { "annotations": { DELETION_COST: cost } } }));
     let params = PatchParams { field_manager: Some(COST_MANAGER.to_owned()), ..PatchParams::default() };
@@ -121,3 +131,6 @@ async fn write(client: Client, change: CostChange) -> Result<(), String> {
         Err(_) => Err(format!("the API server did not answer within {} s", PATIENCE.as_secs())),
     }
 }
+
+#[cfg(test)]
+mod tests;

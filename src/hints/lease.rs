@@ -152,14 +152,15 @@ impl<'a> Contending<'a> {
         };
         if trouble != self.trouble {
             let (name, namespace) = (self.leases.name(), self.leases.namespace());
-            match &trouble {
-                Some(error) => tracing::warn!(
+            if let Some(error) = &trouble {
+                tracing::warn!(
                     lease = name,
                     namespace,
                     error,
                     "the Lease cannot be had: without it nothing is written to Kubernetes"
-                ),
-                None => tracing::info!(lease = name, namespace, "the Lease can be had again"),
+                );
+            } else {
+                tracing::info!(lease = name, namespace, "the Lease can be had again");
             }
             self.trouble = trouble;
         }

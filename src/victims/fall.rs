@@ -92,7 +92,9 @@ fn taken(ranks: &[Rank], going: usize) -> Vec<usize> {
 /// Nodes that are empty once these are gone, and nodes that need not come for them.
 fn given_back<N: Copy + Ord>(pods: &[Pod<N>], gone: &[usize]) -> usize {
     let mut stays = vec![true; pods.len()];
-    gone.iter().for_each(|&pod| stays[pod] = false);
+    for &pod in gone {
+        stays[pod] = false;
+    }
     let mut nodes: Vec<(N, bool)> =
         pods.iter().zip(&stays).filter_map(|(pod, stays)| Some((pod.node?, *stays))).collect();
     nodes.sort_unstable();
@@ -117,7 +119,9 @@ mod tests {
     }
 
     fn write(seen: &mut [Seen], fall: &Fall) {
-        fall.costs.iter().for_each(|&(pod, cost)| seen[pod].cost = cost);
+        for &(pod, cost) in &fall.costs {
+            seen[pod].cost = cost;
+        }
     }
 
     #[test]
