@@ -16,7 +16,7 @@ use crate::{
     refs::{RefEntry, RefError},
     series::{KnownQueue, QueueView, Unseen},
     sizing::{Decision, RefState, Undecided},
-    workloads::{Sight, Sighting},
+    workloads::{Observed, Sight, Sighting},
 };
 
 /// The trap of a trigger that no call is answered for.
@@ -62,6 +62,8 @@ pub struct ObjectRow {
     pub sighting: Arc<Sighting>,
     /// What is wrong with its triggers' metadata.
     pub faults: Vec<RefError>,
+    /// What kept its workers from being named the last time that they were to go.
+    pub observed: Option<&'static Observed>,
 }
 
 impl ObjectRow {
@@ -69,7 +71,8 @@ impl ObjectRow {
     pub fn traps(&self) -> impl Iterator<Item = (&'static str, String)> {
         let found = self.sighting.object.iter().flat_map(|object| &object.traps);
         let faults = self.faults.iter().map(|fault| (WRONG_METADATA, fault.to_string()));
-        found.map(|trap| (trap.name, trap.what.to_owned())).chain(faults)
+        let observed = self.observed.map(|observed| (observed.name, observed.what.to_owned()));
+        found.map(|trap| (trap.name, trap.what.to_owned())).chain(observed).chain(faults)
     }
 }
 

@@ -19,7 +19,9 @@ pub use record::{
     COST_MANAGER, Change, DELETION_COST, DeletionCost, JobRecord, PodRecord, ScaledRecord, Trigger,
 };
 pub use starts::{Latest, Start, Starts};
-pub use traps::{TRAPS, Trap};
+pub use traps::{
+    BUSY_NOT_READY, COSTS_OF_OTHERS, OBSERVED, OTHER_TRIGGERS, Observed, TRAPS, Trap, WORKERS_ARE_NO_PODS,
+};
 pub use watch::{Room, connect, run};
 
 use std::sync::Arc;

@@ -10,7 +10,7 @@ use crate::{
     config::{Config, source::WorkloadName},
     refs::{self, Caller, RefError, RefKey, Refs},
     sizing::Workload,
-    workloads::{ScaledRecord, Sight, Sighting},
+    workloads::{Observed, ScaledRecord, Sight, Sighting},
 };
 
 /// Seconds after the start for which a ref waits for the first lists, where it would start from nothing.
@@ -40,6 +40,8 @@ struct Kept {
     faults: Vec<RefError>,
     /// The object that this was found in.
     object: Option<Arc<ScaledRecord>>,
+    /// What kept its workers from being named the last time that they were to go.
+    observed: Option<&'static Observed>,
 }
 
 impl Cluster {
@@ -118,11 +120,21 @@ impl Cluster {
         self.publish();
     }
 
+    /// Notes what kept an object's workers from being named, or that nothing did.
+    pub(super) fn observe(&mut self, name: &WorkloadName, observed: Option<&'static Observed>) {
+        let Some(kept) = self.objects.get_mut(name).filter(|kept| kept.observed != observed) else { return };
+        kept.observed = observed;
+        if let Some(Observed { name: trap, what }) = observed {
+            tracing::warn!(object = %name, trap, "{what}");
+        }
+        self.publish();
+    }
+
     /// Makes the rows of all objects anew.
     pub(super) fn publish(&mut self) {
         let row = |(name, kept): (&WorkloadName, &Kept)| {
             let sighting = self.seen.get(name)?.clone();
-            Some(ObjectRow { sighting, faults: kept.faults.clone() })
+            Some(ObjectRow { sighting, faults: kept.faults.clone(), observed: kept.observed })
         };
         if self.said > TRAP_LINES {
             tracing::warn!(traps = self.said, "so many traps are in objects: /api/objects lists them all");

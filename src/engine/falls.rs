@@ -5,14 +5,17 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use super::{active::ActiveRef, queues::Queues};
+use super::{active::ActiveRef, cluster::Cluster, queues::Queues};
 use crate::{
     answers::{CostChange, Row},
     config::source::WorkloadName,
     series::Sample,
     sizing::{Falling, Mode},
     victims::{self, Activity, Nameless, Pod, Seen},
-    workloads::{Crew, RosterPod, Sighting},
+    workloads::{
+        BUSY_NOT_READY, COSTS_OF_OTHERS, Crew, OTHER_TRIGGERS, Observed, RosterPod, Sighting,
+        WORKERS_ARE_NO_PODS,
+    },
 };
 
 /// Seconds for which a lower target waits for the costs of those that go.
@@ -44,6 +47,8 @@ pub(super) struct Scene<'a> {
     pub(super) queues: &'a Queues,
     /// Takes what is to be written.
     pub(super) costs: &'a mut Vec<CostChange>,
+    /// Takes what keeps workers from being named, where some are to go.
+    pub(super) cluster: &'a mut Cluster,
 }
 
 impl Busy {
@@ -137,10 +142,22 @@ impl Falls {
                 (stay, Some(falling))
             }
         };
+        scene.cluster.observe(&sighting.name, observed(falling));
         if let Some(Row { answer: Ok(decision), .. }) = &mut scene.rows[highest] {
             decision.keep(stay);
             decision.why.fall = falling;
         }
+    }
+}
+
+/// What somebody has to mend, of what keeps workers from being named.
+fn observed(falling: Option<Falling>) -> Option<&'static Observed> {
+    match falling? {
+        Falling::BusyNotReady => Some(&BUSY_NOT_READY),
+        Falling::Unranked(reason) => [&WORKERS_ARE_NO_PODS, &COSTS_OF_OTHERS, &OTHER_TRIGGERS]
+            .into_iter()
+            .find(|observed| observed.name == reason),
+        Falling::Pending | Falling::Kept(_) => None,
     }
 }
 
@@ -165,10 +182,10 @@ impl Scene<'_> {
     fn busy<'a>(&self, fleet: &[usize], sighting: &'a Sighting) -> Result<Vec<Pod<&'a str>>, Falling> {
         let object = sighting.object.as_ref();
         if object.is_none_or(|object| object.works_for_others || object.triggers.len() > fleet.len()) {
-            return Err(Falling::Unranked("other-triggers"));
+            return Err(Falling::Unranked(OTHER_TRIGGERS.name));
         }
         if sighting.roster.iter().any(|pod| pod.cost.is_some_and(|cost| !cost.ours)) {
-            return Err(Falling::Unranked("costs-of-others"));
+            return Err(Falling::Unranked(COSTS_OF_OTHERS.name));
         }
         let busy_of = |&at: &usize| {
             let known = self.refs[at].as_ref()?.queue.as_ref()?;
@@ -177,7 +194,7 @@ impl Scene<'_> {
         let busy: Option<Vec<&Busy>> = fleet.iter().map(busy_of).collect();
         let busy = busy.ok_or(UNKNOWN)?;
         if busy.iter().any(|busy| busy.strangers_only) {
-            return Err(Falling::Unranked("workers-are-no-pods"));
+            return Err(Falling::Unranked(WORKERS_ARE_NO_PODS.name));
         }
         let pod = |pod: &'a RosterPod| {
             let activity = match pod.ready {

@@ -253,7 +253,7 @@ impl Room {
                         let shape = calls::shape(&client, &target, &version, purpose, sidecar).await?;
                         if kind == Kind::CapacityBuffer && before.as_deref() != Some(&shape) {
                             let template = place.pod_template(&shape);
-                            let applied = calls::apply(&client, Kind::PodTemplate, &template).await;
+                            let applied = calls::apply(&client, Kind::PodTemplate, &template, false).await;
                             kept::count(&metrics.chunks, Kind::PodTemplate, &applied);
                             applied?;
                         }
@@ -274,7 +274,7 @@ impl Room {
                 let Some(object) = object else { return };
                 kept.begin();
                 self.tasks.spawn(async move {
-                    Done::Write(name, chunks, calls::apply(&client, kind, &object).await)
+                    Done::Write(name, chunks, calls::apply(&client, kind, &object, !ours).await)
                 });
             }
         }
@@ -387,7 +387,7 @@ impl Room {
             return;
         }
         let zero = objects::rescaled(kind, object, ours, 0);
-        self.tasks.spawn(async move { Done::Stray(name, calls::apply(&client, kind, &zero).await) });
+        self.tasks.spawn(async move { Done::Stray(name, calls::apply(&client, kind, &zero, !ours).await) });
     }
 }
 

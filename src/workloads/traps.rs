@@ -14,6 +14,43 @@ pub struct Trap {
     holds: fn(&Seen<'_>) -> bool,
 }
 
+/// What stands in the way of an object, as is only seen when its workers are to go.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Observed {
+    /// Its name in metrics.
+    pub name: &'static str,
+    /// What it does, and what would be right.
+    pub what: &'static str,
+}
+
+/// Workers hold jobs under names that are no pods'.
+pub static WORKERS_ARE_NO_PODS: Observed = Observed {
+    name: "workers-are-no-pods",
+    what: "workers hold jobs, and none of their names is or begins with a pod's: let a worker's name be its pod's, or say by worker_pod of the layout where it stands. Until then nobody is named who goes first",
+};
+
+/// A busy worker would go before all others.
+pub static BUSY_NOT_READY: Observed = Observed {
+    name: "busy-not-ready",
+    what: "a busy worker is not Ready, so a ReplicaSet would remove it first whatever its deletion cost, and nobody goes: let the readiness probe pass while a worker works",
+};
+
+/// Somebody else has written deletion costs.
+pub static COSTS_OF_OTHERS: Observed = Observed {
+    name: "costs-of-others",
+    what: "somebody else writes deletion costs onto its pods: leave it to one of the two. Until then nobody is named who goes first",
+};
+
+/// Work that is not seen here.
+pub static OTHER_TRIGGERS: Observed = Observed {
+    name: "other-triggers",
+    what: "triggers of other scalers bring work that is not seen here, so nobody is named who goes first: one ScaledObject for each Deployment, its queues as triggers of Foresail's",
+};
+
+/// Every trap that is seen only when workers are to go.
+pub static OBSERVED: [&Observed; 4] =
+    [&WORKERS_ARE_NO_PODS, &BUSY_NOT_READY, &COSTS_OF_OTHERS, &OTHER_TRIGGERS];
+
 /// An object that refers to this Foresail.
 struct Seen<'a> {
     kind: &'a str,

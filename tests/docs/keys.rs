@@ -6,7 +6,7 @@ use std::fs;
 use foresail::{
     series::{Depth, Quality},
     sizing::{Ahead, Falling, Why, Workload},
-    workloads::TRAPS,
+    workloads::{OBSERVED, TRAPS},
 };
 use regex::Regex;
 
@@ -110,6 +110,7 @@ fn every_field_of_the_why_line_is_documented() {
 fn every_trap_is_documented() {
     let documented = page("docs/kubernetes.md").keys_after("traps");
     let mut in_code: BTreeSet<String> = TRAPS.iter().map(|trap| trap.name.to_owned()).collect();
+    in_code.extend(OBSERVED.iter().map(|observed| observed.name.to_owned()));
     in_code.insert("wrong-metadata".to_owned());
     assert_eq!(difference(&documented, &in_code), Vec::<String>::new());
 }

@@ -104,6 +104,10 @@ fn all_stay_while_a_busy_worker_is_not_ready() {
     stands(&mut bench, "md-1", None, None);
     let table = bench.see(Sight::Clear).table();
     assert_eq!((decision(&table).target, decision(&table).why.fall), (4, Some(Falling::BusyNotReady)));
+    let told = |table: &Table| table.objects[0].traps().any(|(trap, _)| trap == "busy-not-ready");
+    assert!(told(&table), "whoever owns the object is told");
+    stands(&mut bench, "md-1", Some(0.0), None);
+    assert!(!told(&bench.see(Sight::Clear).table()));
 }
 
 #[test]

@@ -131,12 +131,17 @@ async fn within<T>(
     }
 }
 
-/// Applies an object, whose fields are ours where nobody else holds them.
-pub(super) async fn apply(client: &Client, kind: Kind, object: &Value) -> Result<DynamicObject, Failure> {
+/// Applies an object, whose fields are ours where nobody else holds them, or whoever does where they are to be `taken`.
+pub(super) async fn apply(
+    client: &Client,
+    kind: Kind,
+    object: &Value,
+    taken: bool,
+) -> Result<DynamicObject, Failure> {
     let text = |pointer| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
     let (namespace, name) = (text("/metadata/namespace"), text("/metadata/name"));
     let api = Api::<DynamicObject>::namespaced_with(client.clone(), namespace, &kind.resource());
-    let params = PatchParams::apply(MANAGER);
+    let params = PatchParams { force: taken, ..PatchParams::apply(MANAGER) };
     let what = format!("{}/{namespace}/{name}", kind.name());
     let body = Patch::Apply(object);
     within(WRITE_PATIENCE, &what, api.patch(name, &params, &body))

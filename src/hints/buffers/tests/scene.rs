@@ -85,7 +85,10 @@ impl Server {
     }
 
     fn apply(&mut self, path: &str, query: &str, mut body: Value) -> (u16, Value) {
-        assert!(query.contains("fieldManager=foresail-hints") && !query.contains("force=true"), "{query}");
+        // Only of somebody else's buffer, which he has labelled for this, the replicas are taken.
+        let adopts = body["spec"].as_object().is_some_and(|spec| spec.len() == 1);
+        assert!(query.contains("fieldManager=foresail-hints"), "{query}");
+        assert_eq!(query.contains("force=true"), adopts && body["metadata"]["labels"].is_null(), "{query}");
         let uid = self.objects.get(path).map(|object| object["metadata"]["uid"].clone());
         let given = &body["metadata"]["uid"];
         if !given.is_null() && uid.as_ref() != Some(given) {
@@ -186,8 +189,11 @@ impl Scene {
                 standing: Standing { lead: 20.0, cold: 40.0, ..Standing::default() },
             })
         };
-        let objects =
-            sightings.values().map(|sighting| ObjectRow { sighting: sighting.clone(), faults: vec![] });
+        let objects = sightings.values().map(|sighting| ObjectRow {
+            sighting: sighting.clone(),
+            faults: vec![],
+            observed: None,
+        });
         let table = Table {
             tick: self.tick,
             at: self.part.clock.now(),
