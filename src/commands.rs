@@ -7,6 +7,7 @@ mod demo;
 mod explain;
 mod learn;
 mod past;
+mod release;
 mod serve;
 mod state_store;
 
@@ -61,6 +62,12 @@ enum Command {
     },
     /// Learn from a queue's past: its job table, a Prometheus or a log.
     Learn(Box<learn::Options>),
+    /// Give up what was written to Kubernetes, before Foresail is taken out of the cluster.
+    Release {
+        /// The configuration (YAML).
+        #[arg(long, value_name = "FILE", env = "FORESAIL_CONFIG")]
+        config: PathBuf,
+    },
     /// Decide as a filter: one queue and one ref, JSON lines in, JSON lines out.
     Decide {
         /// A file (YAML) that holds one policy: the keys that stand under a name in `policies:`.
@@ -88,6 +95,7 @@ impl Cli {
             Command::Check { config } => check::run(&config),
             Command::Explain { name, http } => explain::run(&name, &http).map(|()| ExitCode::SUCCESS),
             Command::Learn(options) => learn::run(&options).map(|()| ExitCode::SUCCESS),
+            Command::Release { config } => release::run(&config),
             Command::Decide { policy } => Ok(decide::run(policy.as_deref())),
         };
         result.unwrap_or_else(|error| {

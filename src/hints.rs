@@ -7,6 +7,7 @@ mod buffers;
 mod costs;
 mod events;
 mod lease;
+mod release;
 pub mod shape;
 #[cfg(test)]
 mod testing;
@@ -18,6 +19,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 pub use lease::Leadership;
+pub use release::{Released, release};
 
 use crate::{answers::Answers, clock::Clock, config::hints::HintsConfig, telemetry::Metrics};
 

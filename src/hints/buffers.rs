@@ -17,7 +17,7 @@ use std::{
     time::Duration,
 };
 
-use kube::{ResourceExt as _, api::DynamicObject};
+use kube::{Client, ResourceExt as _, api::DynamicObject};
 use tokio::{task::JoinSet, time::sleep};
 
 use self::{
@@ -31,7 +31,10 @@ use super::{
 };
 use crate::{
     answers::Table,
-    config::{hints::HintMode, source::WorkloadName},
+    config::{
+        hints::{HintMode, HintsConfig},
+        source::WorkloadName,
+    },
     nodes::Spares,
     workloads::Sight,
 };
@@ -103,9 +106,7 @@ struct Room {
 
 impl Room {
     fn new(part: Part, kind: Kind) -> Self {
-        let lease = &part.config.lease;
-        let namespace = lease.namespace.as_deref().unwrap_or(part.client.default_namespace());
-        let lease = objects::short(format!("{namespace}.{}", lease.name));
+        let lease = objects::lease_label(&part.client, &part.config.lease);
         Self {
             part,
             kind,
@@ -389,6 +390,52 @@ impl Room {
         let zero = objects::rescaled(kind, object, ours, 0);
         self.tasks.spawn(async move { Done::Stray(name, calls::apply(&client, kind, &zero, !ours).await) });
     }
+}
+
+/// Objects of one kind that ask for room, of ours or of those that we were given.
+#[derive(Debug, Clone)]
+pub(super) struct Asking {
+    kind: Kind,
+    ours: bool,
+    label: String,
+}
+
+impl Asking {
+    /// All that there may be, whatever the mode is now.
+    pub(super) fn all(client: &Client, config: &HintsConfig) -> [Self; 3] {
+        let ours = format!("{LEASE_LABEL}={}", objects::lease_label(client, &config.lease));
+        [
+            Self { kind: Kind::CapacityBuffer, ours: true, label: ours.clone() },
+            Self { kind: Kind::CapacityBuffer, ours: false, label: format!("{FOR_LABEL},!{LEASE_LABEL}") },
+            Self { kind: Kind::Deployment, ours: true, label: ours },
+        ]
+    }
+
+    /// Whether a mode writes these.
+    pub(super) fn is_of(&self, mode: HintMode) -> bool {
+        Kind::of(mode) == Some(self.kind) && self.ours == (mode != HintMode::Adopt)
+    }
+
+    /// Those that there are; the error is for people.
+    pub(super) async fn list(
+        &self,
+        client: &Client,
+        namespaces: BTreeSet<String>,
+    ) -> Result<Vec<DynamicObject>, String> {
+        calls::list(client, self.kind, &self.label, namespaces).await.map_err(|failure| failure.words)
+    }
+
+    /// Lets one of them ask for nothing.
+    pub(super) async fn zero(&self, client: &Client, object: &DynamicObject) -> Result<(), String> {
+        let zero = objects::rescaled(self.kind, object, self.ours, 0);
+        let applied = calls::apply(client, self.kind, &zero, !self.ours).await;
+        applied.map(drop).map_err(|failure| failure.words)
+    }
+}
+
+/// Whether an object asks for room since a Foresail said so.
+pub(super) fn asks_for_us(object: &DynamicObject) -> bool {
+    objects::chunks_of(object) > 0 && objects::is_written_by_us(object)
 }
 
 /// Says something of the room as a whole, once until it is something else.

@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use futures_util::{StreamExt as _, stream};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{
-    Api,
+    Api, Client,
     api::{Patch, PatchParams},
 };
 use serde_json::json;
@@ -69,7 +69,7 @@ impl Writer<'_> {
         if due.is_empty() {
             return;
         }
-        let writes = due.iter().map(|change| write(self.part.clone(), change.clone()));
+        let writes = due.iter().map(|change| write_change(self.part.clone(), change.clone()));
         let written: Vec<_> =
             stream::iter(writes.collect::<Vec<_>>()).buffer_unordered(AT_ONCE).collect().await;
         for change in due {
@@ -109,18 +109,26 @@ impl Writer<'_> {
     }
 }
 
-/// Writes one cost. A merge patch, and no apply: of a pod that has gone by now nothing is to be made.
-async fn write(part: Part, change: CostChange) -> Result<(), String> {
-    let CostChange { namespace, pod, cost } = change;
-    // A round may last longer than the Lease.
+/// Writes a change, if this replica still may: a round can last longer than the Lease.
+async fn write_change(part: Part, change: CostChange) -> Result<(), String> {
     if !part.leadership.is_held(part.clock.now()) {
         return Ok(());
     }
-    let pods: Api<Pod> = Api::namespaced(part.client, &namespace);
+    write(part.client, &change.namespace, &change.pod, change.cost).await
+}
+
+/// Writes one cost, or takes it back. A merge patch, and no apply: of a pod that has gone by now nothing is to be made.
+pub(super) async fn write(
+    client: Client,
+    namespace: &str,
+    pod: &str,
+    cost: Option<i32>,
+) -> Result<(), String> {
+    let pods: Api<Pod> = Api::namespaced(client, namespace);
     let cost = cost.map(|cost| cost.to_string());
     let patch = Patch::Merge(json!({ "metadata": { "annotations": { DELETION_COST: cost } } }));
     let params = PatchParams { field_manager: Some(COST_MANAGER.to_owned()), ..PatchParams::default() };
-    match timeout(PATIENCE, pods.patch_metadata(&pod, &params, &patch)).await {
+    match timeout(PATIENCE, pods.patch_metadata(pod, &params, &patch)).await {
         Ok(Ok(_)) => Ok(()),
         Ok(Err(kube::Error::Api(status))) if status.code == 404 => Ok(()),
         Ok(Err(kube::Error::Api(status))) if status.code == 403 => Err(format!(

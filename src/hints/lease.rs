@@ -2,6 +2,7 @@
 
 mod contend;
 mod leases;
+mod taken;
 
 use std::{
     fmt, fs,
@@ -29,6 +30,8 @@ const FAREWELL: Duration = Duration::from_millis(700);
 
 /// Where Linux tells the name of the host.
 const HOST_NAME: &str = "/proc/sys/kernel/hostname";
+
+pub(super) use taken::take;
 
 /// Whether this replica may write now. Cheap to ask, and shared.
 #[derive(Clone)]

@@ -129,3 +129,14 @@ grpc: { port: 6000, service: {{ .service }} }
 {{- end }}
 {{ toYaml .settings }}
 {{- end }}
+
+{{- /* The token by which the API server knows the pod, as a volume. */}}
+{{- define "foresail.token" -}}
+- name: token
+  projected:
+    defaultMode: 0440
+    sources:
+      - serviceAccountToken: { path: token, expirationSeconds: 3607 }
+      - configMap: { name: kube-root-ca.crt, items: [{ key: ca.crt, path: ca.crt }] }
+      - downwardAPI: { items: [{ path: namespace, fieldRef: { fieldPath: metadata.namespace } }] }
+{{- end }}

@@ -9,7 +9,7 @@ yes
 
 {{- /* `hints` of foresail.yaml; the Lease has the release's name. */}}
 {{- define "foresail.hints" -}}
-{{- $hints := omit .Values.hints "nodePools" "priorityClass" -}}
+{{- $hints := omit .Values.hints "nodePools" "priorityClass" "releaseOnDelete" -}}
 {{- $_ := set $hints "lease" (dict "name" (include "foresail.fullname" .)) -}}
 {{- if and (eq .Values.hints.mode "placeholder") (ne .Values.hints.priorityClass "foresail-placeholder") -}}
 {{- $_ := set $hints "priority_class" .Values.hints.priorityClass -}}
@@ -36,7 +36,7 @@ victims:
 capacity-buffer:
   - apiGroups: [autoscaling.x-k8s.io]
     resources: [capacitybuffers]
-    verbs: [get, list, watch, create, patch]
+    verbs: [get, list, create, patch]
   - apiGroups: [""]
     resources: [podtemplates]
     verbs: [get, create, patch]

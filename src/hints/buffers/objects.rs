@@ -1,14 +1,17 @@
 //! The objects that ask for room: their names, what is written of them, and what is read back.
 
 use kube::{
-    ResourceExt as _,
+    Client, ResourceExt as _,
     api::{ApiResource, DynamicObject},
     core::GroupVersionKind,
 };
 use serde_json::{Value, json};
 
 use crate::{
-    config::{hints::HintMode, source::WorkloadName},
+    config::{
+        hints::{HintMode, LeaseName},
+        source::WorkloadName,
+    },
     hints::shape::Shape,
     workloads::SCALED_JOB,
 };
@@ -65,6 +68,12 @@ impl Kind {
 pub(super) fn name_for(object: &WorkloadName) -> String {
     let job = if object.kind == SCALED_JOB { "job." } else { "" };
     short(format!("foresail-{job}{}", object.name))
+}
+
+/// A Lease as a label's value: its namespace and name.
+pub(super) fn lease_label(client: &Client, LeaseName { namespace, name }: &LeaseName) -> String {
+    let namespace = namespace.as_deref().unwrap_or(client.default_namespace());
+    short(format!("{namespace}.{name}"))
 }
 
 /// A name as it is, or, where it is too long for a label, its beginning and a sum of it.

@@ -17,7 +17,7 @@ const SOON: Duration = Duration::from_secs(20);
 const VERBS: [&str; 8] = ["get", "list", "watch", "create", "update", "patch", "delete", "deletecollection"];
 
 /// All that Foresail could have to do with, and what it never has.
-const RESOURCES: [(&str, &str); 18] = [
+const RESOURCES: [(&str, &str); 19] = [
     ("", "pods"),
     ("", "pods/eviction"),
     ("", "podtemplates"),
@@ -35,6 +35,7 @@ const RESOURCES: [(&str, &str); 18] = [
     ("karpenter.sh", "nodepools"),
     ("keda.sh", "scaledjobs"),
     ("keda.sh", "scaledobjects"),
+    ("node.k8s.io", "runtimeclasses"),
     ("rbac.authorization.k8s.io", "clusterroles"),
 ];
 
@@ -52,16 +53,12 @@ async fn each_part_of_hints_may_write_what_it_must_and_nothing_more(cluster: &Cl
     let buffers = "autoscaling.x-k8s.io/capacitybuffers";
     let events: &[(&str, &[&str])] = &[("events.k8s.io/events", &["create", "patch"])];
     let victims: &[(&str, &[&str])] = &[("pods", &["patch"])];
-    let capacity_buffer: &[(&str, &[&str])] = &[
-        (buffers, &["get", "list", "watch", "create", "patch"]),
-        ("podtemplates", &["get", "create", "patch"]),
-    ];
+    let capacity_buffer: &[(&str, &[&str])] =
+        &[(buffers, &["get", "list", "create", "patch"]), ("podtemplates", &["get", "create", "patch"])];
     let adopt: &[(&str, &[&str])] = &[(buffers, &["get", "list", "patch"])];
     let placeholder: &[(&str, &[&str])] = &[("apps/deployments", &["get", "list", "create", "patch"])];
-    let pools: &[(&str, &[&str])] = &[
-        ("karpenter.sh/nodepools", &["get", "list", "watch"]),
-        ("karpenter.sh/nodeclaims", &["get", "list", "watch"]),
-    ];
+    let pools: &[(&str, &[&str])] =
+        &[("karpenter.sh/nodepools", &["list"]), ("node.k8s.io/runtimeclasses", &["get"])];
     let class = format!("hints.priorityClass={}", cluster.namespace("placeholder").await);
     for (values, parts) in [
         (&["hints.victims=off"][..], &[][..]),
@@ -81,8 +78,10 @@ async fn each_part_of_hints_may_write_what_it_must_and_nothing_more(cluster: &Cl
                 )
                 .collect();
         in_all_namespaces(cluster, values, &wanted).await;
-        // Pools are of no namespace, and so are rights to them.
-        let wanted_in_one = wanted.iter().filter(|right| !right.contains("karpenter.sh")).cloned().collect();
+        // Pools and classes are of no namespace, and so are rights to them.
+        let of_no_namespace =
+            |right: &&String| ["karpenter.sh", "node.k8s.io"].iter().any(|group| right.contains(group));
+        let wanted_in_one = wanted.iter().filter(|right| !of_no_namespace(right)).cloned().collect();
         let of_cluster = &wanted - &wanted_in_one;
         in_one_namespace(cluster, values, &wanted, &of_cluster).await;
     }
