@@ -109,8 +109,8 @@ async fn is_ready(client: &Client) -> bool {
 }
 
 /// A plain GET of a path of the API server.
-pub(crate) fn http_get(path: &str) -> http::Request<Vec<u8>> {
-    http::Request::get(path).body(Vec::new()).expect("a path makes a request")
+pub(crate) fn http_get(path: &str) -> axum::http::Request<Vec<u8>> {
+    axum::http::Request::get(path).body(Vec::new()).expect("a path makes a request")
 }
 
 const AUDIT_POLICY: &str = r"

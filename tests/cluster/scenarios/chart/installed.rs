@@ -7,12 +7,13 @@ use std::{
     time::{Duration, Instant},
 };
 
+use foresail::workloads::{COST_MANAGER, DELETION_COST};
 use k8s_openapi::api::{core::v1::Pod, rbac::v1::RoleBinding};
 use kube::{
-    Api,
-    api::{DeleteParams, ListParams, PostParams},
+    Api, ResourceExt as _,
+    api::{DeleteParams, ListParams, Patch, PatchParams, PostParams},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::LONG;
 use crate::{
@@ -31,6 +32,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
         chart::its_own_pods_bring_the_workers_that_jobs_wait_for,
         chart::upgraded_under_load_it_loses_no_job_and_no_worker,
         chart::with_a_role_in_each_namespace_its_pods_see_those_and_say_which_they_may_not,
+        chart::what_it_has_written_is_given_up_before_it_is_uninstalled,
     ]
 }
 
@@ -152,6 +154,28 @@ async fn with_a_role_in_each_namespace_its_pods_see_those_and_say_which_they_may
             if right { Ok(()) } else { Err(row.to_string()) }
         })
         .await;
+}
+
+async fn what_it_has_written_is_given_up_before_it_is_uninstalled(cluster: &Cluster) {
+    let installed = Installed::start(cluster, &["hints.victims=deletion-cost"]).await;
+    let namespace = &installed.namespace;
+    let one = deployment(1, "{ name: worker, image: busy-elsewhere }");
+    cluster.apply(namespace, &one.replace("worker", "ranked")).await;
+    let pods: Api<Pod> = Api::namespaced(cluster.client().clone(), namespace);
+    let ranked = ListParams::default().labels("app=ranked");
+    let pod = eventually("there is a pod", LONG, async || {
+        let all = pods.list(&ranked).await.map_err(|error| error.to_string())?;
+        all.items.first().map(kube::ResourceExt::name_any).ok_or_else(String::new)
+    })
+    .await;
+    // As one that was here before has left it: nobody scales these pods, so nobody who runs takes it back.
+    let patch = json!({ "metadata": { "annotations": { DELETION_COST: "-1" } } });
+    let by_us = PatchParams { field_manager: Some(COST_MANAGER.to_owned()), ..PatchParams::default() };
+    pods.patch(&pod, &by_us, &Patch::Merge(patch)).await.unwrap();
+
+    installed.helm.run(&["uninstall", "foresail", "--namespace", namespace, "--wait"]).await;
+    let left = pods.get(&pod).await.unwrap();
+    assert!(!left.annotations().contains_key(DELETION_COST), "{:?}", left.annotations());
 }
 
 /// The chart in a namespace, its two pods ready behind their Service, and a Redis.
