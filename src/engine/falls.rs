@@ -10,8 +10,8 @@ use crate::{
     answers::{CostChange, Row},
     config::source::WorkloadName,
     series::Sample,
-    sizing::{Falling, Mode},
-    victims::{self, Activity, Nameless, Pod, Seen},
+    sizing::{Decision, Falling, Mode},
+    victims::{self, Activity, Fall, Nameless, Pod, Seen},
     workloads::{
         BUSY_NOT_READY, COSTS_OF_OTHERS, Crew, OTHER_TRIGGERS, Observed, RosterPod, Sighting,
         WORKERS_ARE_NO_PODS,
@@ -20,6 +20,9 @@ use crate::{
 
 /// Seconds for which a lower target waits for the costs of those that go.
 const PATIENCE: f64 = 10.0;
+
+/// Seconds after which a busy worker that is not Ready is no pod that has just started any more.
+const NOT_READY_YET: f64 = 60.0;
 
 /// Workers of a queue that hold jobs, as of its newest sample.
 #[derive(Debug, Default)]
@@ -35,6 +38,8 @@ pub(super) struct Busy {
 pub(super) struct Falls {
     /// By what is scaled, since when its fall waits.
     waiting: HashMap<WorkloadName, f64>,
+    /// By what is scaled, since when all stay for a busy worker that is not Ready.
+    hindered: HashMap<WorkloadName, f64>,
     /// In a tick: rows of objects with several triggers.
     together: Vec<(Arc<Sighting>, usize)>,
 }
@@ -92,60 +97,63 @@ impl Falls {
     /// The refs at these rows scale the same pods.
     fn of_fleet(&mut self, scene: &mut Scene<'_>, fleet: &[usize]) {
         // Where one of them has no number, KEDA removes nobody.
-        let Some(highest) = scene.highest(fleet) else { return };
-        let Some(sighting) = scene.rows[highest].as_ref().and_then(|row| row.sighting.clone()) else {
-            return;
-        };
-        let roster = &sighting.roster;
-        let live = u32::try_from(roster.len()).unwrap_or(u32::MAX);
-        let Some(Row { answer: Ok(decision), .. }) = &mut scene.rows[highest] else { return };
-        let target = decision.target;
-        if target == 0 || target >= live {
-            self.waiting.remove(&sighting.target);
+        let Some((highest, sighting, mut decision)) = scene.highest(fleet) else { return };
+        let scaled = &sighting.target;
+        if decision.target == 0 || decision.target >= live(&sighting) {
+            self.waiting.remove(scaled);
+            self.hindered.remove(scaled);
             take_back(scene.costs, &sighting);
             return;
         }
-        let asked_for = sighting.workload.asked_for().unwrap_or(live).max(target);
-        let found = scene.busy(fleet, &sighting).and_then(|pods| {
-            let seen: Vec<Seen> = roster.iter().map(seen).collect();
-            let Some(Row { answer: Ok(decision), .. }) = &scene.rows[highest] else { return Err(UNKNOWN) };
-            let going = (live - target) as usize;
-            victims::fall(&pods, &seen, going, !decision.is_capped()).map_err(|nameless| match nameless {
-                Nameless::BusyUnknown => UNKNOWN,
-                Nameless::BusyNotReady => Falling::BusyNotReady,
-            })
-        });
-        let (stay, falling) = match found {
-            Ok(fall) => {
-                let namespace: Arc<str> = sighting.target.namespace.as_str().into();
-                scene.costs.extend(fall.costs.iter().map(|&(pod, cost)| CostChange {
-                    namespace: namespace.clone(),
-                    pod: roster[pod].name.clone(),
-                    cost,
-                }));
-                let stay = live.saturating_sub(u32::try_from(fall.going).unwrap_or(live)).min(asked_for);
-                if fall.named {
-                    self.waiting.remove(&sighting.target);
-                    (stay, (stay > target).then(|| Falling::Kept(stay - target)))
-                } else if scene.now - *self.waiting.entry(sighting.target.clone()).or_insert(scene.now)
-                    < PATIENCE
-                {
-                    (asked_for, Some(Falling::Pending))
-                } else {
-                    (target, Some(Falling::Unranked("costs-unseen")))
-                }
+        let found = scene.fall(fleet, &sighting, &decision);
+        let (stay, falling) = self.settle(scene, &sighting, decision.target, found);
+        if falling == Some(Falling::BusyNotReady) {
+            let since = *self.hindered.entry(scaled.clone()).or_insert(scene.now);
+            if scene.now - since >= NOT_READY_YET {
+                scene.cluster.observe(&sighting.name, Some(&BUSY_NOT_READY));
             }
+        } else {
+            self.hindered.remove(scaled);
+            scene.cluster.observe(&sighting.name, observed(falling));
+        }
+        decision.keep(stay);
+        decision.why.fall = falling;
+        if let Some(row) = &mut scene.rows[highest] {
+            row.answer = Ok(decision);
+        }
+    }
+
+    /// How many workers stay at least, and why, where `target` are wanted of more.
+    fn settle(
+        &mut self,
+        scene: &mut Scene<'_>,
+        sighting: &Sighting,
+        target: u32,
+        found: Result<Fall, Falling>,
+    ) -> (u32, Option<Falling>) {
+        let live = live(sighting);
+        let asked_for = sighting.workload.asked_for().unwrap_or(live).max(target);
+        let fall = match found {
+            Ok(fall) => fall,
             Err(falling) => {
                 self.waiting.remove(&sighting.target);
-                take_back(scene.costs, &sighting);
-                let stay = if falling == Falling::BusyNotReady { asked_for } else { target };
-                (stay, Some(falling))
+                take_back(scene.costs, sighting);
+                return (if falling == Falling::BusyNotReady { asked_for } else { target }, Some(falling));
             }
         };
-        scene.cluster.observe(&sighting.name, observed(falling));
-        if let Some(Row { answer: Ok(decision), .. }) = &mut scene.rows[highest] {
-            decision.keep(stay);
-            decision.why.fall = falling;
+        scene
+            .costs
+            .extend(fall.costs.iter().map(|&(pod, cost)| change(sighting, &sighting.roster[pod], cost)));
+        if fall.named {
+            self.waiting.remove(&sighting.target);
+            let stay = live.saturating_sub(u32::try_from(fall.going).unwrap_or(live)).min(asked_for);
+            return (stay, (stay > target).then(|| Falling::Kept(stay - target)));
+        }
+        let since = *self.waiting.entry(sighting.target.clone()).or_insert(scene.now);
+        if scene.now - since < PATIENCE {
+            (asked_for, Some(Falling::Pending))
+        } else {
+            (target, Some(Falling::Unranked("costs-unseen")))
         }
     }
 }
@@ -153,11 +161,10 @@ impl Falls {
 /// What somebody has to mend, of what keeps workers from being named.
 fn observed(falling: Option<Falling>) -> Option<&'static Observed> {
     match falling? {
-        Falling::BusyNotReady => Some(&BUSY_NOT_READY),
         Falling::Unranked(reason) => [&WORKERS_ARE_NO_PODS, &COSTS_OF_OTHERS, &OTHER_TRIGGERS]
             .into_iter()
             .find(|observed| observed.name == reason),
-        Falling::Pending | Falling::Kept(_) => None,
+        Falling::Pending | Falling::Kept(_) | Falling::BusyNotReady => None,
     }
 }
 
@@ -171,11 +178,26 @@ impl Scene<'_> {
         (spec.policy.mode == Mode::Workers && !sighting.roster.is_empty()).then_some(sighting)
     }
 
-    /// The row of the highest target; `None` where some ref has none.
-    fn highest(&self, fleet: &[usize]) -> Option<usize> {
-        let target = |at: usize| self.rows[at].as_ref()?.answer.as_ref().ok().map(|decision| decision.target);
-        fleet.iter().all(|&at| target(at).is_some()).then_some(())?;
-        fleet.iter().copied().max_by_key(|&at| target(at))
+    /// The row of the highest target, what is seen of the pods, and the decision; `None` where some ref has none.
+    fn highest(&self, fleet: &[usize]) -> Option<(usize, Arc<Sighting>, Decision)> {
+        let decision = |at: usize| self.rows[at].as_ref()?.answer.as_ref().ok().copied();
+        let higher = |best: Option<(usize, Decision)>, &at: &usize| {
+            let this = decision(at)?;
+            Some(best.filter(|(_, best)| best.target >= this.target).or(Some((at, this))))
+        };
+        let (at, decision) = fleet.iter().try_fold(None, higher)??;
+        Some((at, self.rows[at].as_ref()?.sighting.clone()?, decision))
+    }
+
+    /// Who goes where fewer workers are wanted than there are.
+    fn fall(&self, fleet: &[usize], sighting: &Sighting, decision: &Decision) -> Result<Fall, Falling> {
+        let pods = self.busy(fleet, sighting)?;
+        let seen: Vec<Seen> = sighting.roster.iter().map(seen).collect();
+        let going = live(sighting).saturating_sub(decision.target) as usize;
+        victims::fall(&pods, &seen, going, !decision.is_capped()).map_err(|nameless| match nameless {
+            Nameless::BusyUnknown => UNKNOWN,
+            Nameless::BusyNotReady => Falling::BusyNotReady,
+        })
     }
 
     /// The pods and who of them is busy, as all refs of the fleet together know it.
@@ -216,14 +238,19 @@ fn seen(pod: &RosterPod) -> Seen {
     Seen { cost: pod.cost.map(|cost| cost.value), ready: pod.ready.is_some() }
 }
 
+/// Pods that there are, but for those that were told to go.
+fn live(sighting: &Sighting) -> u32 {
+    u32::try_from(sighting.roster.len()).unwrap_or(u32::MAX)
+}
+
 /// Nobody is to go before others any more.
 fn take_back(costs: &mut Vec<CostChange>, sighting: &Sighting) {
     let ours = sighting.roster.iter().filter(|pod| pod.cost.is_some_and(|cost| cost.ours));
-    costs.extend(ours.map(|pod| CostChange {
-        namespace: sighting.target.namespace.as_str().into(),
-        pod: pod.name.clone(),
-        cost: None,
-    }));
+    costs.extend(ours.map(|pod| change(sighting, pod, None)));
+}
+
+fn change(sighting: &Sighting, pod: &RosterPod, cost: Option<i32>) -> CostChange {
+    CostChange { namespace: sighting.target.namespace.as_str().into(), pod: pod.name.clone(), cost }
 }
 
 #[cfg(test)]
