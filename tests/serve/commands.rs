@@ -142,7 +142,7 @@ async fn a_wrong_configuration_names_file_line_and_field() {
         (
             "policies:",
             "hints: { mode: capacity-buffer }\npolicies:",
-            "hints.mode: \"capacity-buffer\" is not in this version",
+            "hints: kubernetes is not watched",
         ),
     ] {
         std::fs::write(&path, good.replace(from, to)).unwrap();
