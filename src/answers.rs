@@ -62,8 +62,8 @@ pub struct ObjectRow {
     pub sighting: Arc<Sighting>,
     /// What is wrong with its triggers' metadata.
     pub faults: Vec<RefError>,
-    /// What kept its workers from being named the last time that they were to go.
-    pub observed: Option<&'static Observed>,
+    /// What stands in its way as only time has shown.
+    pub observed: Vec<&'static Observed>,
 }
 
 impl ObjectRow {
@@ -71,7 +71,7 @@ impl ObjectRow {
     pub fn traps(&self) -> impl Iterator<Item = (&'static str, String)> {
         let found = self.sighting.object.iter().flat_map(|object| &object.traps);
         let faults = self.faults.iter().map(|fault| (WRONG_METADATA, fault.to_string()));
-        let observed = self.observed.map(|observed| (observed.name, observed.what.to_owned()));
+        let observed = self.observed.iter().map(|observed| (observed.name, observed.what.to_owned()));
         found.map(|trap| (trap.name, trap.what.to_owned())).chain(observed).chain(faults)
     }
 }

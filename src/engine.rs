@@ -7,6 +7,7 @@ mod cluster;
 mod crews;
 mod falls;
 mod faults;
+mod graces;
 mod groups;
 mod keep;
 mod learned;

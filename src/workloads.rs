@@ -20,7 +20,8 @@ pub use record::{
 };
 pub use starts::{Latest, Start, Starts};
 pub use traps::{
-    BUSY_NOT_READY, COSTS_OF_OTHERS, OBSERVED, OTHER_TRIGGERS, Observed, TRAPS, Trap, WORKERS_ARE_NO_PODS,
+    BUSY_NOT_READY, COSTS_OF_OTHERS, OBSERVED, OTHER_TRIGGERS, Observed, SHORT_GRACE, TRAPS, Trap,
+    WORKERS_ARE_NO_PODS,
 };
 pub use watch::{Room, connect, run};
 
@@ -51,6 +52,8 @@ pub struct Sighting {
     pub crew: Crew,
     /// Those of them that live and of which a `ReplicaSet` chooses who goes; empty where none does.
     pub roster: Vec<RosterPod>,
+    /// Seconds that a pod has to end once it is told to go: the fewest of any that lives.
+    pub grace: Option<u32>,
     /// How long its pods took to start.
     pub starts: Starts,
     /// What its object says; `None` for a workload that only the operator's `watch` names.

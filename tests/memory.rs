@@ -62,6 +62,7 @@ fn record_of_pod() -> PodRecord {
         unschedulable: false,
         node: Some("node-1".into()),
         cost: None,
+        grace: None,
     }
 }
 

@@ -88,6 +88,7 @@ impl Bench {
             unschedulable: false,
             node: Some("node-1".into()),
             cost: None,
+            grace: None,
         }
     }
 

@@ -40,8 +40,8 @@ struct Kept {
     faults: Vec<RefError>,
     /// The object that this was found in.
     object: Option<Arc<ScaledRecord>>,
-    /// What kept its workers from being named the last time that they were to go.
-    observed: Option<&'static Observed>,
+    /// What stands in its way as only time has shown.
+    observed: Vec<&'static Observed>,
 }
 
 impl Cluster {
@@ -120,12 +120,17 @@ impl Cluster {
         self.publish();
     }
 
-    /// Notes what kept an object's workers from being named, or that nothing did.
-    pub(super) fn observe(&mut self, name: &WorkloadName, observed: Option<&'static Observed>) {
-        let Some(kept) = self.objects.get_mut(name).filter(|kept| kept.observed != observed) else { return };
-        kept.observed = observed;
-        if let Some(Observed { name: trap, what }) = observed {
-            tracing::warn!(object = %name, trap, "{what}");
+    /// Notes whether something stands in the way of an object.
+    pub(super) fn observe(&mut self, name: &WorkloadName, observed: &'static Observed, holds: bool) {
+        let Some(kept) = self.objects.get_mut(name) else { return };
+        if kept.observed.contains(&observed) == holds {
+            return;
+        }
+        if holds {
+            kept.observed.push(observed);
+            tracing::warn!(object = %name, trap = observed.name, "{}", observed.what);
+        } else {
+            kept.observed.retain(|known| *known != observed);
         }
         self.publish();
     }
@@ -134,7 +139,7 @@ impl Cluster {
     pub(super) fn publish(&mut self) {
         let row = |(name, kept): (&WorkloadName, &Kept)| {
             let sighting = self.seen.get(name)?.clone();
-            Some(ObjectRow { sighting, faults: kept.faults.clone(), observed: kept.observed })
+            Some(ObjectRow { sighting, faults: kept.faults.clone(), observed: kept.observed.clone() })
         };
         if self.said > TRAP_LINES {
             tracing::warn!(traps = self.said, "so many traps are in objects: /api/objects lists them all");

@@ -13,8 +13,7 @@ use crate::{
     sizing::{Decision, Falling, Mode},
     victims::{self, Activity, Fall, Nameless, Pod, Seen},
     workloads::{
-        BUSY_NOT_READY, COSTS_OF_OTHERS, Crew, OTHER_TRIGGERS, Observed, RosterPod, Sighting,
-        WORKERS_ARE_NO_PODS,
+        BUSY_NOT_READY, COSTS_OF_OTHERS, Crew, OTHER_TRIGGERS, RosterPod, Sighting, WORKERS_ARE_NO_PODS,
     },
 };
 
@@ -107,14 +106,16 @@ impl Falls {
         }
         let found = scene.fall(fleet, &sighting, &decision);
         let (stay, falling) = self.settle(scene, &sighting, decision.target, found);
-        if falling == Some(Falling::BusyNotReady) {
-            let since = *self.hindered.entry(scaled.clone()).or_insert(scene.now);
-            if scene.now - since >= NOT_READY_YET {
-                scene.cluster.observe(&sighting.name, Some(&BUSY_NOT_READY));
-            }
+        let hindered = falling == Some(Falling::BusyNotReady);
+        let since = if hindered {
+            *self.hindered.entry(scaled.clone()).or_insert(scene.now)
         } else {
             self.hindered.remove(scaled);
-            scene.cluster.observe(&sighting.name, observed(falling));
+            f64::INFINITY
+        };
+        scene.cluster.observe(&sighting.name, &BUSY_NOT_READY, scene.now - since >= NOT_READY_YET);
+        for trap in [&WORKERS_ARE_NO_PODS, &COSTS_OF_OTHERS, &OTHER_TRIGGERS] {
+            scene.cluster.observe(&sighting.name, trap, falling == Some(Falling::Unranked(trap.name)));
         }
         decision.keep(stay);
         decision.why.fall = falling;
@@ -155,16 +156,6 @@ impl Falls {
         } else {
             (target, Some(Falling::Unranked("costs-unseen")))
         }
-    }
-}
-
-/// What somebody has to mend, of what keeps workers from being named.
-fn observed(falling: Option<Falling>) -> Option<&'static Observed> {
-    match falling? {
-        Falling::Unranked(reason) => [&WORKERS_ARE_NO_PODS, &COSTS_OF_OTHERS, &OTHER_TRIGGERS]
-            .into_iter()
-            .find(|observed| observed.name == reason),
-        Falling::Pending | Falling::Kept(_) | Falling::BusyNotReady => None,
     }
 }
 

@@ -20,6 +20,7 @@ impl Engine {
             self.expire(now);
         }
         self.tick += 1;
+        self.compare_graces();
         let unread = |table: &Arc<Table>| Arc::strong_count(table) == 1;
         let mut table = self.spare.take().filter(unread).unwrap_or_default();
         self.fill(Arc::get_mut(&mut table).expect("nobody else holds it"), now);

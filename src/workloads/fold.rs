@@ -58,6 +58,7 @@ struct Pod {
     created: f64,
     ready: Option<f64>,
     cost: Option<DeletionCost>,
+    grace: Option<u32>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -254,6 +255,7 @@ impl Fold {
             created: record.created,
             ready: record.ready,
             cost: record.cost,
+            grace: record.grace,
         };
         let before = self.pods.insert(place, Kept { value: pod.clone(), round });
         if before.is_none_or(|before| before.value != pod) {
@@ -319,6 +321,8 @@ impl Fold {
             let pod = &self.pods.get(&(namespace.clone(), name.clone()))?.value;
             Some((name, pod))
         });
+        let live = pods.clone().filter(|(_, pod)| standing(pod) == Standing::Live);
+        let grace = live.filter_map(|(_, pod)| pod.grace).min();
         let roster = if is_chosen_from(&target.kind) { roster(pods.clone()) } else { Vec::new() };
         let crew = gone.chain(pods.clone().map(|(name, pod)| (name.clone(), standing(pod)))).collect();
         let workload = Workload {
@@ -332,6 +336,7 @@ impl Fold {
             workload,
             crew,
             roster,
+            grace,
             starts: belongings.starts.clone(),
             object,
         })

@@ -79,6 +79,8 @@ pub(super) struct Replicas {
 pub(super) struct OnNode {
     #[serde(rename = "nodeName")]
     node: Option<String>,
+    #[serde(rename = "terminationGracePeriodSeconds")]
+    grace: Option<u32>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -181,6 +183,7 @@ pub(super) fn pod(_: Kind, object: &Pod, gone: bool, _: &[String]) -> Change {
         }),
         node: object.spec.as_ref().and_then(|spec| spec.node.as_deref().map(Arc::from)),
         cost: object.deletion_cost(),
+        grace: object.spec.as_ref().and_then(|spec| spec.grace),
     });
     Change::Pod(namespace, name, record)
 }
@@ -252,7 +255,7 @@ mod tests {
                 "ownerReferences": [{ "apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "md-7d9f", "uid": "1", "controller": true }],
                 "managedFields": [{ "manager": "x", "operation": "Update" }],
             },
-            "spec": { "containers": [{ "name": "c", "image": "i" }], "nodeName": "n1" },
+            "spec": { "containers": [{ "name": "c", "image": "i" }], "nodeName": "n1", "terminationGracePeriodSeconds": 45 },
             "status": { "phase": "Running", "conditions": [
                 { "type": "PodScheduled", "status": "True", "lastTransitionTime": "2026-01-01T00:00:20Z" },
                 { "type": "Ready", "status": "True", "lastTransitionTime": "2026-01-01T00:00:41Z" },
@@ -264,7 +267,7 @@ mod tests {
             ("chem", "md-7d9f-x2", "Deployment", "md")
         );
         assert_eq!((record.terminating, record.finished), (false, false));
-        assert_eq!((record.node.as_deref(), record.cost), (Some("n1"), None));
+        assert_eq!((record.node.as_deref(), record.cost, record.grace), (Some("n1"), None, Some(45)));
         let start = record.start(false).unwrap();
         assert!((start.seconds - 41.0).abs() < 1e-9 && start.cold, "{start:?}");
     }

@@ -90,6 +90,8 @@ pub struct PodRecord {
     pub node: Option<Arc<str>>,
     /// What it would cost to delete it, as its annotation says.
     pub cost: Option<DeletionCost>,
+    /// Seconds that it has to end once it is told to go.
+    pub grace: Option<u32>,
 }
 
 /// The annotation of a pod by which a `ReplicaSet` chooses whom it deletes.

@@ -14,7 +14,7 @@ pub struct Trap {
     holds: fn(&Seen<'_>) -> bool,
 }
 
-/// What stands in the way of an object, as is only seen when its workers are to go.
+/// What stands in the way of an object, as only time shows.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Observed {
     /// Its name in metrics.
@@ -47,9 +47,15 @@ pub static OTHER_TRIGGERS: Observed = Observed {
     what: "triggers of other scalers bring work that is not seen here, so nobody is named who goes first: one ScaledObject for each Deployment, its queues as triggers of Foresail's",
 };
 
-/// Every trap that is seen only when workers are to go.
-pub static OBSERVED: [&Observed; 4] =
-    [&WORKERS_ARE_NO_PODS, &BUSY_NOT_READY, &COSTS_OF_OTHERS, &OTHER_TRIGGERS];
+/// Jobs run longer than their pods may go on.
+pub static SHORT_GRACE: Observed = Observed {
+    name: "short-grace",
+    what: "one job in twenty runs longer than terminationGracePeriodSeconds of its pods: a worker that is told to go is killed before its job ends. Set it above the longest run time",
+};
+
+/// Every trap that only time shows.
+pub static OBSERVED: [&Observed; 5] =
+    [&WORKERS_ARE_NO_PODS, &BUSY_NOT_READY, &COSTS_OF_OTHERS, &OTHER_TRIGGERS, &SHORT_GRACE];
 
 /// An object that refers to this Foresail.
 struct Seen<'a> {

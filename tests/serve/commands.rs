@@ -139,11 +139,7 @@ async fn a_wrong_configuration_names_file_line_and_field() {
             "groups.gpu.max: \"-1\" is not a whole number",
         ),
         ("host: 127.0.0.1,", "", "sources.jobs.redis: give exactly one of url"),
-        (
-            "policies:",
-            "hints: { mode: capacity-buffer }\npolicies:",
-            "hints: kubernetes is not watched",
-        ),
+        ("policies:", "hints: { mode: capacity-buffer }\npolicies:", "hints: kubernetes is not watched"),
     ] {
         std::fs::write(&path, good.replace(from, to)).unwrap();
         let output = run(&["serve", "--config", path.to_str().unwrap()]);

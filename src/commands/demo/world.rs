@@ -145,6 +145,7 @@ pub(super) fn sighting(pool: &WorkerPool) -> Sighting {
             .map(|worker| (worker.to_string().into(), Standing::Terminating))
             .collect(),
         roster: Vec::new(),
+        grace: None,
         starts: Starts::default(),
         object: None,
     }

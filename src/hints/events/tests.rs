@@ -29,7 +29,7 @@ fn table() -> Arc<Table> {
     let mut fold = Fold::default();
     fold.apply(0.0, Change::Scaled(name, Some(Arc::new(record))), 1);
     let sighting = fold.take_news().seen.remove(0);
-    let objects = [ObjectRow { sighting, faults: Vec::new(), observed: None }];
+    let objects = [ObjectRow { sighting, faults: Vec::new(), observed: Vec::new() }];
     Arc::new(Table { tick: 1, objects: objects.into(), ..Table::default() })
 }
 

@@ -28,6 +28,7 @@ fn pod(owner: &str, created: f64) -> PodRecord {
         unschedulable: false,
         node: Some("node-1".into()),
         cost: None,
+        grace: None,
     }
 }
 

@@ -192,7 +192,7 @@ impl Scene {
         let objects = sightings.values().map(|sighting| ObjectRow {
             sighting: sighting.clone(),
             faults: vec![],
-            observed: None,
+            observed: vec![],
         });
         let table = Table {
             tick: self.tick,
@@ -252,6 +252,7 @@ fn sighting(name: &str, wants: Wants) -> Sighting {
         },
         crew,
         roster: vec![],
+        grace: None,
         starts: Starts::default(),
         object: Some(Arc::new(record)),
     }
