@@ -3,6 +3,7 @@
 mod active;
 #[cfg(test)]
 mod bench;
+mod busy;
 mod cluster;
 mod crews;
 mod falls;
@@ -32,9 +33,10 @@ use tokio::sync::{mpsc::UnboundedSender, watch};
 
 use self::{
     active::{ActiveRef, Remembered},
+    busy::Busy,
     cluster::Cluster,
     crews::{Crews, QueueCrew},
-    falls::{Busy, Falls},
+    falls::Falls,
     faults::Faults,
     groups::Groups,
     meaning::{object, rules, wanted, watched},

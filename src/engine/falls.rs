@@ -5,16 +5,13 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use super::{active::ActiveRef, cluster::Cluster, queues::Queues};
+use super::{active::ActiveRef, busy::Busy, cluster::Cluster, queues::Queues};
 use crate::{
     answers::{CostChange, Row},
     config::source::WorkloadName,
-    series::Sample,
     sizing::{Decision, Falling, Mode},
     victims::{self, Activity, Fall, Nameless, Pod, Seen},
-    workloads::{
-        BUSY_NOT_READY, COSTS_OF_OTHERS, Crew, OTHER_TRIGGERS, RosterPod, Sighting, WORKERS_ARE_NO_PODS,
-    },
+    workloads::{BUSY_NOT_READY, COSTS_OF_OTHERS, OTHER_TRIGGERS, RosterPod, Sighting, WORKERS_ARE_NO_PODS},
 };
 
 /// Seconds for which a lower target waits for the costs of those that go.
@@ -22,15 +19,6 @@ const PATIENCE: f64 = 10.0;
 
 /// Seconds after which a busy worker that is not Ready is no pod that has just started any more.
 const NOT_READY_YET: f64 = 60.0;
-
-/// Workers of a queue that hold jobs, as of its newest sample.
-#[derive(Debug, Default)]
-pub(super) struct Busy {
-    /// Their names, sorted; those of pods where they are known.
-    names: Vec<Box<str>>,
-    /// Some hold jobs, and none of them is a pod: names in the store say nothing of pods.
-    strangers_only: bool,
-}
 
 /// Falls that wait.
 #[derive(Debug, Default)]
@@ -53,22 +41,6 @@ pub(super) struct Scene<'a> {
     pub(super) costs: &'a mut Vec<CostChange>,
     /// Takes what keeps workers from being named, where some are to go.
     pub(super) cluster: &'a mut Cluster,
-}
-
-impl Busy {
-    /// Those that hold a job of this sample which is not stuck; `None` where the layout cannot tell.
-    pub(super) fn of(sample: &Sample, crews: &[&Crew]) -> Option<Self> {
-        let running = sample.holders.as_ref()?.iter().filter(|holder| holder.jobs > holder.stuck);
-        let mut names: Vec<_> = running.map(|holder| holder.worker.clone()).collect();
-        names.sort_unstable();
-        let is_pod = |name: &str| crews.iter().any(|crew| crew.pod_of(name).is_some());
-        let strangers_only = !names.is_empty() && !names.iter().any(|name| is_pod(name));
-        Some(Self { names, strangers_only })
-    }
-
-    fn holds(&self, pod: &str) -> bool {
-        self.names.binary_search_by(|name| (**name).cmp(pod)).is_ok()
-    }
 }
 
 impl Falls {

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, ops::Range, sync::Arc};
 
-use super::falls::Busy;
+use super::busy::Busy;
 use crate::{
     clock::Zone,
     forecast::{

@@ -4,6 +4,7 @@
 //! for each object. So what happens to one object stops no other. Replicas are set to 0, and the object stays: Karpenter
 //! may keep empty nodes for a buffer that was deleted.
 
+mod asking;
 mod calls;
 mod kept;
 mod objects;
@@ -17,9 +18,10 @@ use std::{
     time::Duration,
 };
 
-use kube::{Client, ResourceExt as _, api::DynamicObject};
+use kube::{ResourceExt as _, api::DynamicObject};
 use tokio::{task::JoinSet, time::sleep};
 
+pub(super) use self::asking::{Asking, asks_for_us};
 use self::{
     calls::{Failure, Reason},
     kept::{Kept, Step},
@@ -31,10 +33,7 @@ use super::{
 };
 use crate::{
     answers::Table,
-    config::{
-        hints::{HintMode, HintsConfig},
-        source::WorkloadName,
-    },
+    config::{hints::HintMode, source::WorkloadName},
     nodes::Spares,
     workloads::Sight,
 };
@@ -390,52 +389,6 @@ impl Room {
         let zero = objects::rescaled(kind, object, ours, 0);
         self.tasks.spawn(async move { Done::Stray(name, calls::apply(&client, kind, &zero, !ours).await) });
     }
-}
-
-/// Objects of one kind that ask for room, of ours or of those that we were given.
-#[derive(Debug, Clone)]
-pub(super) struct Asking {
-    kind: Kind,
-    ours: bool,
-    label: String,
-}
-
-impl Asking {
-    /// All that there may be, whatever the mode is now.
-    pub(super) fn all(client: &Client, config: &HintsConfig) -> [Self; 3] {
-        let ours = format!("{LEASE_LABEL}={}", objects::lease_label(client, &config.lease));
-        [
-            Self { kind: Kind::CapacityBuffer, ours: true, label: ours.clone() },
-            Self { kind: Kind::CapacityBuffer, ours: false, label: format!("{FOR_LABEL},!{LEASE_LABEL}") },
-            Self { kind: Kind::Deployment, ours: true, label: ours },
-        ]
-    }
-
-    /// Whether a mode writes these.
-    pub(super) fn is_of(&self, mode: HintMode) -> bool {
-        Kind::of(mode) == Some(self.kind) && self.ours == (mode != HintMode::Adopt)
-    }
-
-    /// Those that there are; the error is for people.
-    pub(super) async fn list(
-        &self,
-        client: &Client,
-        namespaces: BTreeSet<String>,
-    ) -> Result<Vec<DynamicObject>, String> {
-        calls::list(client, self.kind, &self.label, namespaces).await.map_err(|failure| failure.words)
-    }
-
-    /// Lets one of them ask for nothing.
-    pub(super) async fn zero(&self, client: &Client, object: &DynamicObject) -> Result<(), String> {
-        let zero = objects::rescaled(self.kind, object, self.ours, 0);
-        let applied = calls::apply(client, self.kind, &zero, !self.ours).await;
-        applied.map(drop).map_err(|failure| failure.words)
-    }
-}
-
-/// Whether an object asks for room since a Foresail said so.
-pub(super) fn asks_for_us(object: &DynamicObject) -> bool {
-    objects::chunks_of(object) > 0 && objects::is_written_by_us(object)
 }
 
 /// Says something of the room as a whole, once until it is something else.
