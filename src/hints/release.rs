@@ -104,7 +104,7 @@ async fn take_costs_back(client: &Client, namespaces: &[String], released: &mut 
                     let (namespace, name) = (pod.namespace().unwrap_or_default(), pod.name_any());
                     match costs::write(client.clone(), &namespace, &name, None).await {
                         Ok(()) => {
-                            released.done.push(format!("Pod {namespace}/{name}: bears no cost any more"))
+                            released.done.push(format!("Pod {namespace}/{name}: bears no cost any more"));
                         }
                         Err(why) => released.failed.push(format!("Pod {namespace}/{name}: {why}")),
                     }

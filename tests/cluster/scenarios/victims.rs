@@ -1,4 +1,4 @@
-//! Who goes when a target falls, as the real ReplicaSet controller, the HPA and KEDA have it.
+//! Who goes when a target falls, as the real `ReplicaSet` controller, the HPA and KEDA have it.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
