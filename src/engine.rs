@@ -65,6 +65,8 @@ pub struct Engine {
     queues: Queues,
     groups: Groups,
     falls: Falls,
+    /// Whether victims are named: as it was at the start, when those began who write their costs.
+    names_victims: bool,
     active: Vec<Option<ActiveRef>>,
     interest: BTreeMap<String, watch::Sender<Interest>>,
     identities: HashMap<String, Identity>,
@@ -88,6 +90,7 @@ impl Engine {
     pub fn new(config: Arc<Config>, refs: Arc<Refs>, answers: Arc<Answers>) -> Self {
         let mut engine = Self {
             cluster: Cluster::new(config.kubernetes.is_some()),
+            names_victims: config.hints.victims,
             config,
             refs,
             answers,
@@ -357,7 +360,7 @@ impl Engine {
                 let awaited = first || wakes || queue.starts_jobs();
                 let crew = crew.unwrap_or_default();
                 let draining = crew.call_roll(&mut sample, at);
-                queue.busy = if self.config.hints.victims { Busy::of(&sample, &crew.crews()) } else { None };
+                queue.busy = if self.names_victims { Busy::of(&sample, &crew.crews()) } else { None };
                 self.series.intake(known.index, at, &sample, draining);
                 let outcomes = queue.learn(at, &sample, &self.series);
                 self.outcomes.iter_mut().zip(outcomes).for_each(|(sum, more)| *sum += more);

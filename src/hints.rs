@@ -42,6 +42,11 @@ pub struct Part {
     pub stop: CancellationToken,
 }
 
+/// That an answer did not come in time, for the log.
+fn late(patience: Duration) -> String {
+    format!("the API server did not answer within {} s", patience.as_secs())
+}
+
 /// How long writes that are under way may take when the process ends, before the Lease is given up.
 const LAST_WRITES: Duration = Duration::from_millis(300);
 

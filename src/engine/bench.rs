@@ -33,6 +33,10 @@ pub(super) struct Bench {
     pub(super) now: f64,
 }
 
+fn config(more: &str) -> Arc<Config> {
+    Arc::new(Config::from_yaml("test", &format!("{CONFIG}{more}")).unwrap())
+}
+
 pub(super) fn name(kind: &str, name: &str) -> WorkloadName {
     WorkloadName { kind: kind.into(), namespace: "chem".into(), name: name.into() }
 }
@@ -44,12 +48,18 @@ impl Bench {
 
     /// With more in its configuration.
     pub(super) fn with(more: &str) -> Self {
-        let config = Arc::new(Config::from_yaml("test", &format!("{CONFIG}{more}")).unwrap());
+        let config = config(more);
         let answers = Arc::new(Answers::default());
         let (sender, news) = std::sync::mpsc::channel();
         let refs = Arc::new(Refs::new(move |entry| sender.send(entry).unwrap()));
         let engine = Engine::new(config, refs, answers.clone());
         Self { engine, answers, fold: Fold::default(), news, now: 1000.0 }
+    }
+
+    /// Takes another configuration.
+    pub(super) fn reload(&mut self, more: &str) -> &mut Self {
+        self.engine.reload(config(more), self.now);
+        self
     }
 
     pub(super) fn object(&mut self, metadata: &serde_json::Value) -> &mut Self {

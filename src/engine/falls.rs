@@ -23,10 +23,8 @@ const NOT_READY_YET: f64 = 60.0;
 /// Falls that wait.
 #[derive(Debug, Default)]
 pub(super) struct Falls {
-    /// By what is scaled, since when its fall waits.
-    waiting: HashMap<WorkloadName, f64>,
-    /// By what is scaled, since when all stay for a busy worker that is not Ready.
-    hindered: HashMap<WorkloadName, f64>,
+    /// By what is scaled, what its fall waits for, and since when.
+    waiting: HashMap<WorkloadName, (Falling, f64)>,
     /// In a tick: rows of objects with several triggers.
     together: Vec<(Arc<Sighting>, usize)>,
 }
@@ -46,7 +44,6 @@ pub(super) struct Scene<'a> {
 impl Falls {
     /// Lets targets fall as far as those that go are named, and says what is to be written for it.
     pub(super) fn name_victims(&mut self, mut scene: Scene<'_>) {
-        self.together.clear();
         for at in 0..scene.rows.len() {
             let Some(sighting) = scene.scaled_by_replica_set(at) else { continue };
             match sighting.object.as_ref().map_or(0, |object| object.triggers.len()) {
@@ -69,23 +66,13 @@ impl Falls {
     fn of_fleet(&mut self, scene: &mut Scene<'_>, fleet: &[usize]) {
         // Where one of them has no number, KEDA removes nobody.
         let Some((highest, sighting, mut decision)) = scene.highest(fleet) else { return };
-        let scaled = &sighting.target;
         if decision.target == 0 || decision.target >= live(&sighting) {
-            self.waiting.remove(scaled);
-            self.hindered.remove(scaled);
+            self.waits_no_more(&sighting);
             take_back(scene.costs, &sighting);
             return;
         }
         let found = scene.fall(fleet, &sighting, &decision);
         let (stay, falling) = self.settle(scene, &sighting, decision.target, found);
-        let hindered = falling == Some(Falling::BusyNotReady);
-        let since = if hindered {
-            *self.hindered.entry(scaled.clone()).or_insert(scene.now)
-        } else {
-            self.hindered.remove(scaled);
-            f64::INFINITY
-        };
-        scene.cluster.observe(&sighting.name, &BUSY_NOT_READY, scene.now - since >= NOT_READY_YET);
         for trap in [&WORKERS_ARE_NO_PODS, &COSTS_OF_OTHERS, &OTHER_TRIGGERS] {
             scene.cluster.observe(&sighting.name, trap, falling == Some(Falling::Unranked(trap.name)));
         }
@@ -106,27 +93,50 @@ impl Falls {
     ) -> (u32, Option<Falling>) {
         let live = live(sighting);
         let asked_for = sighting.workload.asked_for().unwrap_or(live).max(target);
+        let hindered = found == Err(Falling::BusyNotReady);
+        let long = hindered && self.waits(sighting, Falling::BusyNotReady, scene.now) >= NOT_READY_YET;
+        scene.cluster.observe(&sighting.name, &BUSY_NOT_READY, long);
         let fall = match found {
             Ok(fall) => fall,
             Err(falling) => {
-                self.waiting.remove(&sighting.target);
                 take_back(scene.costs, sighting);
-                return (if falling == Falling::BusyNotReady { asked_for } else { target }, Some(falling));
+                if hindered {
+                    return (asked_for, Some(falling));
+                }
+                self.waits_no_more(sighting);
+                return (target, Some(falling));
             }
         };
         scene
             .costs
             .extend(fall.costs.iter().map(|&(pod, cost)| change(sighting, &sighting.roster[pod], cost)));
         if fall.named {
-            self.waiting.remove(&sighting.target);
+            self.waits_no_more(sighting);
             let stay = live.saturating_sub(u32::try_from(fall.going).unwrap_or(live)).min(asked_for);
             return (stay, (stay > target).then(|| Falling::Kept(stay - target)));
         }
-        let since = *self.waiting.entry(sighting.target.clone()).or_insert(scene.now);
-        if scene.now - since < PATIENCE {
+        if self.waits(sighting, Falling::Pending, scene.now) < PATIENCE {
             (asked_for, Some(Falling::Pending))
         } else {
             (target, Some(Falling::Unranked("costs-unseen")))
+        }
+    }
+
+    /// Seconds for which a fall has waited for this.
+    fn waits(&mut self, sighting: &Sighting, cause: Falling, now: f64) -> f64 {
+        match self.waiting.get(&sighting.target) {
+            Some((known, since)) if *known == cause => now - since,
+            _ => {
+                self.waiting.insert(sighting.target.clone(), (cause, now));
+                0.0
+            }
+        }
+    }
+
+    fn waits_no_more(&mut self, sighting: &Sighting) {
+        // In most ticks nothing falls, and there may be very many workloads.
+        if !self.waiting.is_empty() {
+            self.waiting.remove(&sighting.target);
         }
     }
 }

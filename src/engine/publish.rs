@@ -65,7 +65,7 @@ impl Engine {
 
     fn name_victims(&mut self, table: &mut Table, now: f64) {
         table.costs.clear();
-        if self.config.hints.victims {
+        if self.names_victims {
             let (refs, queues, cluster) = (&self.active, &self.queues, &mut self.cluster);
             let Table { rows, costs, .. } = table;
             self.falls.name_victims(Scene { now, rows, refs, queues, costs, cluster });

@@ -13,7 +13,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::{
     answers::CostChange,
-    hints::Part,
+    hints::{Part, late},
     workloads::{COST_MANAGER, DELETION_COST},
 };
 
@@ -136,7 +136,7 @@ pub(super) async fn write(
             status.message
         )),
         Ok(Err(error)) => Err(error.to_string()),
-        Err(_) => Err(format!("the API server did not answer within {} s", PATIENCE.as_secs())),
+        Err(_) => Err(late(PATIENCE)),
     }
 }
 

@@ -18,7 +18,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use self::remarks::{Remark, Remarks};
 use crate::{
     answers::ObjectRow,
-    hints::{Part, lease::micro_time},
+    hints::{Part, late, lease::micro_time},
 };
 
 /// Who reports, and who writes.
@@ -64,7 +64,7 @@ pub(super) async fn run(part: &Part) {
         let error = match written {
             Ok(Ok(())) => None,
             Ok(Err(error)) => Some(in_words(&error, &remark)),
-            Err(_) => Some(format!("the API server did not answer within {} s", PATIENCE.as_secs())),
+            Err(_) => Some(late(PATIENCE)),
         };
         let result = if error.is_none() { "ok" } else { "error" };
         part.metrics.hints.events.with_label_values(&[result]).inc();

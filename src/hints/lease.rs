@@ -20,7 +20,7 @@ use self::{
     contend::{Ask, Contender, Heard},
     leases::Leases,
 };
-use crate::hints::Part;
+use crate::hints::{Part, late};
 
 /// How long the API server may take for one answer.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -148,10 +148,7 @@ impl<'a> Contending<'a> {
         let (heard, trouble) = match timeout(PATIENCE, self.leases.ask(&ask)).await {
             Ok(Ok(heard)) => (heard, None),
             Ok(Err(error)) => (Heard::Nothing, Some(error)),
-            Err(_) => (
-                Heard::Nothing,
-                Some(format!("the API server did not answer within {} s", PATIENCE.as_secs())),
-            ),
+            Err(_) => (Heard::Nothing, Some(late(PATIENCE))),
         };
         if trouble != self.trouble {
             let (name, namespace) = (self.leases.name(), self.leases.namespace());

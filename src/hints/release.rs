@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use super::{
     Leadership,
     buffers::{self, Asking},
-    costs, lease,
+    costs, late, lease,
 };
 use crate::{
     clock::Clock,
@@ -120,8 +120,7 @@ async fn ranked(pods: &Api<Pod>) -> Result<Vec<PartialObjectMeta<Pod>>, String> 
     let (mut found, mut params) = (Vec::new(), ListParams::default().limit(PAGE));
     loop {
         let page = timeout(PATIENCE, pods.list_metadata(&params)).await;
-        let page =
-            page.map_err(|_| format!("no answer in {PATIENCE:?}"))?.map_err(|error| error.to_string())?;
+        let page = page.map_err(|_| late(PATIENCE))?.map_err(|error| error.to_string())?;
         let next = page.metadata.continue_.clone().filter(|token| !token.is_empty());
         let ours = |pod: &PartialObjectMeta<Pod>| {
             let by_us = |manager: Option<&str>| manager == Some(COST_MANAGER);

@@ -145,3 +145,19 @@ fn pods_of_a_fall_that_is_under_way_ask_for_no_new_ones() {
     let target = decision(&bench.table()).target;
     assert_eq!(target, 2, "the pods that still are there do not raise it");
 }
+
+#[test]
+fn a_reload_begins_nothing_that_nobody_writes() {
+    let mut bench = Bench::new();
+    bench.object(&json!({ "queue": "md" }));
+    for pod in ["md-1", "md-2", "md-3", "md-4"] {
+        stands(&mut bench, pod, Some(0.0), None);
+    }
+    let policies = "policies: { default: { keep_alive: 0s } }\nhints: { victims: deletion-cost }";
+    bench.see(Sight::Clear).reload(policies);
+    for _ in 0..4 {
+        bench.after(1.0).sample(&held(&["md-1"]));
+    }
+    let table = bench.table();
+    assert_eq!((decision(&table).target, decision(&table).why.fall), (1, None), "hints are read at a start");
+}

@@ -10,7 +10,7 @@ use super::{
     contend::{Ask, Draft, HOLD, Heard},
     leases::Leases,
 };
-use crate::{clock::Clock, config::hints::LeaseName};
+use crate::{clock::Clock, config::hints::LeaseName, hints::late};
 
 /// How often it is tried again where others write it meanwhile.
 const TRIES: u32 = 5;
@@ -69,7 +69,6 @@ impl Taken<'_> {
 
     async fn ask(&mut self, ask: &Ask) -> Result<Heard, String> {
         let answer = timeout(PATIENCE, self.leases.ask(ask)).await;
-        answer
-            .unwrap_or_else(|_| Err(format!("the API server did not answer within {} s", PATIENCE.as_secs())))
+        answer.unwrap_or_else(|_| Err(late(PATIENCE)))
     }
 }
