@@ -9,6 +9,7 @@ mod traces;
 mod forecast {
     mod calendar;
     mod history;
+    mod lead;
     mod oracles;
     mod properties;
     mod public_logs;

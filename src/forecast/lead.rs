@@ -41,7 +41,7 @@ pub enum Start {
 pub struct LeadTimes {
     warm: LeadTime,
     cold: LeadTime,
-    /// Share of the latest starts that had to wait for a node.
+    /// Share of the latest workers, started or given up, that had to wait for a node.
     cold_share: f32,
     /// Made anew at each start: it is asked for in every tick, and takes a microsecond.
     mean: f64,
@@ -77,12 +77,35 @@ impl LeadTimes {
             Start::Warm => &mut self.warm,
             Start::Cold => &mut self.cold,
         };
-        if seconds >= 0.0 && seconds.is_finite() {
+        if is_time(seconds) {
             law.learn(seconds);
-            let cold = f32::from(u8::from(start == Start::Cold));
-            self.cold_share += (cold - self.cold_share) * LATEST;
+            self.share(start);
+        }
+    }
+
+    /// Takes a worker that waited for a node for so many seconds, and had not started when it was taken back or the
+    /// node given up: a right-censored cold start. What is no time is left out.
+    pub fn given_up(&mut self, seconds: f64) {
+        if is_time(seconds) {
+            self.cold.outlast(seconds, &LeadTime::prior(COLD));
+            self.share(Start::Cold);
+        }
+    }
+
+    /// Takes the seconds that a cold start would have taken, as a node tells that came while no worker waited for it.
+    /// The share of cold starts stays: nobody was kept waiting. What is no time is left out.
+    pub fn node_came(&mut self, seconds: f64) {
+        if is_time(seconds) {
+            self.cold.learn(seconds);
             self.mean = mixed(&self.warm, &self.cold, self.cold_share);
         }
+    }
+
+    /// Counts one more worker into the share of cold ones.
+    fn share(&mut self, start: Start) {
+        let cold = f32::from(u8::from(start == Start::Cold));
+        self.cold_share += (cold - self.cold_share) * LATEST;
+        self.mean = mixed(&self.warm, &self.cold, self.cold_share);
     }
 
     /// Whether all of it could have been learned: what is read back may be anything.
@@ -94,7 +117,8 @@ impl LeadTimes {
             && (0.0..=LONGEST).contains(&self.mean)
     }
 
-    /// Share of the latest starts that had to wait for a node, 0 to 1.
+    /// Share of the latest workers that had to wait for a node, 0 to 1: of those that started, and of those that were
+    /// given up while they waited.
     pub fn cold_share(&self) -> f64 {
         f64::from(self.cold_share)
     }
@@ -103,6 +127,10 @@ impl LeadTimes {
     pub fn mean(&self) -> f64 {
         self.mean
     }
+}
+
+fn is_time(seconds: f64) -> bool {
+    seconds >= 0.0 && seconds.is_finite()
 }
 
 /// The mean of lead times of which so many are cold, seconds.
@@ -156,16 +184,135 @@ impl LeadTime {
     }
 
     fn learn(&mut self, seconds: f64) {
+        self.fade();
+        self.starts[buckets().of(seconds)] += 1.0;
+        self.seen += 1.0;
+    }
+
+    /// Takes a start that had not come after so many seconds. Its weight goes to the later times, in proportion to what
+    /// is known of them: one step of the expectation-maximisation whose fixed point is the estimate of Kaplan and Meier,
+    /// redistribution to the right (Efron 1967). Where the law knows of no later time, in proportion to `prior`, as if the
+    /// prior's tail had never quite faded.
+    fn outlast(&mut self, seconds: f64, prior: &Self) {
+        self.fade();
+        let mut later = self.after(seconds);
+        if later.iter().sum::<f64>() <= 0.0 {
+            later = prior.after(seconds);
+        }
+        let all: f64 = later.iter().sum();
+        for (starts, later) in self.starts.iter_mut().zip(later) {
+            #[expect(clippy::cast_possible_truncation, reason = "kept in single precision; 0 to 1")]
+            let part = (later / all) as f32;
+            *starts += part;
+        }
+    }
+
+    /// The starts of each bucket that took longer than so many seconds: of the bucket that these lie in, the share above
+    /// them; of the last one all, since it has no end.
+    fn after(&self, seconds: f64) -> [f64; BUCKETS] {
+        let mut from = 0.0;
+        std::array::from_fn(|bucket| {
+            let to = buckets().edge(bucket);
+            let share =
+                if bucket + 1 == BUCKETS { 1.0 } else { ((to - seconds) / (to - from)).clamp(0.0, 1.0) };
+            from = to;
+            f64::from(self.starts[bucket]) * share
+        })
+    }
+
+    /// Lets one more start count for what it is worth.
+    fn fade(&mut self) {
         #[expect(clippy::cast_possible_truncation, reason = "a factor near 1")]
         let kept = (-1.0 / HALF_LIFE).exp2() as f32;
         for starts in &mut self.starts {
             *starts *= kept;
         }
-        self.starts[buckets().of(seconds)] += 1.0;
-        self.seen = self.seen * kept + 1.0;
+        self.seen *= kept;
     }
 }
 
 fn buckets() -> Buckets<BUCKETS> {
     Buckets::up_to(LONGEST)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn law(starts: &[(usize, f32)]) -> LeadTime {
+        let mut law = LeadTime { starts: [0.0; BUCKETS], seen: 0.0 };
+        for &(bucket, count) in starts {
+            law.starts[bucket] = count;
+        }
+        law
+    }
+
+    fn kept() -> f64 {
+        (-1.0 / HALF_LIFE).exp2()
+    }
+
+    /// What stands in these buckets, and nothing elsewhere.
+    fn assert_stands(law: &LeadTime, wanted: &[(usize, f64)]) {
+        for (bucket, &found) in law.starts.iter().enumerate() {
+            let wanted = wanted.iter().find(|(at, _)| *at == bucket).map_or(0.0, |(_, count)| *count);
+            assert!((f64::from(found) - wanted).abs() < 1e-5, "bucket {bucket}: {found}, and not {wanted}");
+        }
+    }
+
+    #[test]
+    fn a_start_that_did_not_come_counts_for_the_later_times_as_these_are_known() {
+        let (edge, kept) = (|bucket| buckets().edge(bucket), kept());
+        let of = || law(&[(10, 2.0), (20, 3.0), (25, 1.0)]);
+        let prior = LeadTime::prior(COLD);
+        // After a whole bucket: by what stands above.
+        let mut found = of();
+        found.outlast(edge(10), &prior);
+        assert_stands(&found, &[(10, 2.0 * kept), (20, 3.0 * kept + 0.75), (25, kept + 0.25)]);
+        // Half-way through one, half of it is above: 1.5 of 2.5.
+        let mut found = of();
+        found.outlast(f64::midpoint(edge(19), edge(20)), &prior);
+        assert_stands(&found, &[(10, 2.0 * kept), (20, 3.0 * kept + 0.6), (25, kept + 0.4)]);
+        // At once it says nothing: each keeps its share.
+        let mut found = of();
+        found.outlast(0.0, &prior);
+        let more = kept + 1.0 / 6.0;
+        assert_stands(&found, &[(10, 2.0 * more), (20, 3.0 * more), (25, more)]);
+        assert!(found.seen.abs() < 1e-9, "no start was seen");
+    }
+
+    #[test]
+    fn beyond_all_that_is_known_the_prior_says_how_much_longer_and_then_the_last_bucket() {
+        let (last, prior) = (BUCKETS - 1, LeadTime::prior(COLD));
+        let mut found = law(&[(10, 2.0)]);
+        found.outlast(buckets().edge(19), &prior);
+        assert_eq!(found.starts[11..20], [0.0; 9]);
+        let (next, above) = (prior.starts[20], prior.starts[20..].iter().sum::<f32>());
+        assert!((found.starts[20] - next / above).abs() < 1e-5, "{found:?}");
+        for seconds in [LONGEST * 0.99, LONGEST, 1e9] {
+            let mut found = law(&[(10, 2.0)]);
+            found.outlast(seconds, &prior);
+            assert_stands(&found, &[(10, 2.0 * kept()), (last, 1.0)]);
+        }
+    }
+
+    /// With the longest first, and none that counts less than another, one pass is the estimate of Kaplan and Meier.
+    #[test]
+    fn without_fading_one_pass_is_the_estimate_of_kaplan_and_meier() {
+        // 4 started in bucket 10, 2 in 20, 2 in 25; one was given up after bucket 20, two after bucket 10.
+        let mut found = law(&[(10, 4.0), (20, 2.0), (25, 2.0)]);
+        for bucket in [20, 10, 10] {
+            let unfaded = found.clone();
+            found.outlast(buckets().edge(bucket), &LeadTime::prior(COLD));
+            // What fading took is given back.
+            #[expect(clippy::cast_possible_truncation, reason = "a factor near 0")]
+            let lost = (1.0 - kept()) as f32;
+            for (now, before) in found.starts.iter_mut().zip(unfaded.starts) {
+                *now += before * lost;
+            }
+        }
+        // At risk: 11, then 5, then 2. Survival: 7/11, then 7/11 * 3/5, then 0.
+        let (first, second) = (7.0 / 11.0, 7.0 / 11.0 * 3.0 / 5.0);
+        let wanted = [(10, 1.0 - first), (20, first - second), (25, second)].map(|(at, p)| (at, 11.0 * p));
+        assert_stands(&found, &wanted);
+    }
 }
