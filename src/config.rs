@@ -87,6 +87,8 @@ pub struct KubernetesConfig {
     pub namespaces: Vec<String>,
     /// Whose cluster; in a pod the cluster that it runs in where absent, else what `KUBECONFIG` says.
     pub kubeconfig: Option<PathBuf>,
+    /// Whether Karpenter's NodeClaims are watched too.
+    pub node_claims: bool,
 }
 
 /// Where and how what was learned is kept over restarts.

@@ -50,7 +50,7 @@ use crate::{
     sampler::{Interest, Reading, Wish},
     series::{KnownQueue, Sample, Series},
     source::Identity,
-    workloads::{News, Sight},
+    workloads::{News, Sight, StartCounts},
 };
 
 /// By source, what its sampler has to read.
@@ -152,7 +152,7 @@ impl Engine {
         } else if let Some(known) = self.keep.as_mut().and_then(|keep| keep.recall_ref(&adopted.entry)) {
             // What its pods were seen to do since the start is learned on top of it.
             adopted.state = known;
-            adopted.starts = (0, 0);
+            adopted.starts = StartCounts::default();
             adopted.look(&self.cluster, &mut self.queues);
         }
         adopted.state.apart(turn(row));

@@ -22,9 +22,9 @@ use tokio::{net::TcpListener, sync::oneshot, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 pub use api::{
-    AheadReport, BurstReport, ForecastReport, LeadReport, LeadTimeReport, ObjectReport, PartReport,
-    QuantileReport, QueueReport, RefReport, ServiceReport, SkillReport, SpendReport, StartReport, TrapReport,
-    WorkloadReport,
+    AheadReport, BurstReport, ForecastReport, LeadReport, LeadTimeReport, NodeReport, ObjectReport,
+    PartReport, QuantileReport, QueueReport, RefReport, ServiceReport, SkillReport, SpendReport, StartReport,
+    TrapReport, WorkloadReport,
 };
 
 use crate::{

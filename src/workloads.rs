@@ -4,6 +4,7 @@
 //! [`Sighting`] an object. The engine hears of changed sightings as it hears of readings: nobody waits for an
 //! API server but the tasks of this room.
 
+mod claim;
 mod crew;
 mod fold;
 mod lean;
@@ -13,12 +14,13 @@ mod starts;
 mod traps;
 mod watch;
 
+pub use claim::{ClaimRecord, NewestNode, NodeOutcome, NodePhase, NodeStart};
 pub use crew::{Crew, MOMENT, Standing, call_roll};
 pub use fold::Fold;
 pub use record::{
     COST_MANAGER, Change, DELETION_COST, DeletionCost, JobRecord, PodRecord, ScaledRecord, Trigger,
 };
-pub use starts::{Latest, Start, Starts};
+pub use starts::{Latest, Start, StartCounts, StartKind, Starts};
 pub use traps::{
     BUSY_NOT_READY, COSTS_OF_OTHERS, OBSERVED, OTHER_TRIGGERS, Observed, SHORT_GRACE, TRAPS, Trap,
     WORKERS_ARE_NO_PODS,
@@ -56,6 +58,8 @@ pub struct Sighting {
     pub grace: Option<u32>,
     /// How long its pods took to start.
     pub starts: Starts,
+    /// The newest node that its pods have been on; `None` where claims are not watched, or none was seen.
+    pub newest_node: Option<NewestNode>,
     /// What its object says; `None` for a workload that only the operator's `watch` names.
     pub object: Option<Arc<ScaledRecord>>,
 }
@@ -100,8 +104,11 @@ pub trait Heard: Send + Sync {
     /// Takes what has changed.
     fn news(&self, news: News, sight: Sight);
 
-    /// Takes note of how long a pod took to start.
+    /// Takes note of how long a pod took to start, or waited in vain.
     fn started(&self, start: Start);
+
+    /// Takes note of how far a node that was asked for has come.
+    fn node(&self, start: NodeStart);
 
     /// Takes note of the pods that are kept in memory.
     fn pods(&self, kept: usize);

@@ -7,7 +7,7 @@ use std::io;
 use anyhow::{Context as _, Result, bail};
 use serde::de::DeserializeOwned;
 
-use crate::http::{ObjectReport, QueueReport, RefReport, WorkloadReport};
+use crate::http::{NodeReport, ObjectReport, QueueReport, RefReport, WorkloadReport};
 
 /// Asks the server at `http` and prints all refs of that name.
 pub(super) fn run(name: &str, http: &str) -> Result<()> {
@@ -85,7 +85,20 @@ fn write_workload(out: &mut impl io::Write, workload: &WorkloadReport) -> io::Re
             )?;
         }
     }
-    Ok(())
+    if workload.given_up_starts > 0 {
+        writeln!(
+            out,
+            "  starts   given up: {} in all (gone before they were Ready, having waited for a node)",
+            workload.given_up_starts
+        )?;
+    }
+    workload.newest_node.as_ref().map_or(Ok(()), |node| write_node(out, node))
+}
+
+fn write_node(out: &mut impl io::Write, node: &NodeReport) -> io::Result<()> {
+    let NodeReport { node_pool, instance_type, seconds } = node;
+    let what = instance_type.as_deref().unwrap_or("a node");
+    writeln!(out, "  node     {what} of pool {node_pool} came in {seconds:.0} s (the newest)")
 }
 
 fn write_object(out: &mut impl io::Write, object: &ObjectReport) -> io::Result<()> {
@@ -114,4 +127,46 @@ fn write_queue(out: &mut impl io::Write, queue: &QueueReport) -> io::Result<()> 
         None => writeln!(out)?,
     }
     queue.warnings.iter().try_for_each(|warning| writeln!(out, "  warning  {warning}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::StartReport;
+
+    #[test]
+    fn how_pods_and_nodes_start_is_told_as_far_as_it_was_seen() {
+        let starts = |count, median| StartReport { count, median };
+        let mut workload = WorkloadReport {
+            target: "Deployment/chem/md".to_owned(),
+            replicas: Some(3),
+            ready: Some(2),
+            starting: Some(1),
+            terminating: None,
+            min: None,
+            max: None,
+            warm_starts: starts(0, None),
+            cold_starts: starts(7, Some(92.0)),
+            given_up_starts: 2,
+            newest_node: Some(NodeReport {
+                node_pool: "gpu".to_owned(),
+                instance_type: Some("g6.2xlarge".to_owned()),
+                seconds: 88.4,
+            }),
+        };
+        let said = |workload: &WorkloadReport| {
+            let mut out = Vec::new();
+            write_workload(&mut out, workload).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(
+            said(&workload),
+            "  scales   Deployment/chem/md: 3 replicas, 2 ready, 1 starting, ? terminating\n  \
+             starts   cold: 92 s (median of the latest; 7 in all)\n  \
+             starts   given up: 2 in all (gone before they were Ready, having waited for a node)\n  \
+             node     g6.2xlarge of pool gpu came in 88 s (the newest)\n"
+        );
+        (workload.given_up_starts, workload.newest_node) = (0, None);
+        assert!(!said(&workload).contains("given up") && !said(&workload).contains("node "));
+    }
 }

@@ -41,8 +41,8 @@ use crate::{
     sampler::{Heard, ReadCost, Reading},
     scaler::{Health, Scaler, Server},
     shutdown::Shutdown,
-    telemetry::Metrics,
-    workloads::{self, News, Room, Sight, Start},
+    telemetry::{KubernetesMetrics, Metrics},
+    workloads::{self, News, NodeOutcome, NodeStart, Room, Sight, Start, StartKind},
 };
 
 /// How long the first pass over all sources may keep the process from being ready.
@@ -282,8 +282,24 @@ impl workloads::Heard for Shared {
     }
 
     fn started(&self, start: Start) {
-        let word = if start.cold { "cold" } else { "warm" };
-        self.metrics.kubernetes.starts.with_label_values(&[word]).observe(start.seconds);
+        let KubernetesMetrics { starts, given_up, .. } = &self.metrics.kubernetes;
+        match start.kind {
+            StartKind::Warm => starts.with_label_values(&["warm"]).observe(start.seconds),
+            StartKind::Cold => starts.with_label_values(&["cold"]).observe(start.seconds),
+            StartKind::GivenUp => given_up.inc(),
+            // Its pod's own start is told as well, and its node's.
+            StartKind::NewNode => {}
+        }
+    }
+
+    fn node(&self, NodeStart { pool, outcome }: NodeStart) {
+        let KubernetesMetrics { node_starts, node_failures, .. } = &self.metrics.kubernetes;
+        match outcome {
+            NodeOutcome::Reached(phase, seconds) => {
+                node_starts.with_label_values(&[&*pool, phase.name()]).observe(seconds);
+            }
+            NodeOutcome::Failed => node_failures.with_label_values(&[&*pool]).inc(),
+        }
     }
 
     fn pods(&self, kept: usize) {

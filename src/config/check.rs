@@ -101,7 +101,7 @@ fn grpc_config(raw: RawGrpc) -> Checked<GrpcConfig> {
 }
 
 fn kubernetes_config(raw: RawKubernetes) -> Checked<KubernetesConfig> {
-    let RawKubernetes { addresses: Texts(addresses), namespaces, kubeconfig } = raw;
+    let RawKubernetes { addresses: Texts(addresses), namespaces, kubeconfig, node_claims } = raw;
     let namespaces = namespaces.map_or_else(Vec::new, |Texts(all)| all);
     if addresses.is_empty() {
         return wrong(
@@ -127,7 +127,7 @@ fn kubernetes_config(raw: RawKubernetes) -> Checked<KubernetesConfig> {
         );
     }
     let addresses = addresses.iter().map(|address| address.to_lowercase()).collect();
-    Ok(KubernetesConfig { addresses, namespaces, kubeconfig })
+    Ok(KubernetesConfig { addresses, namespaces, kubeconfig, node_claims })
 }
 
 fn listen(path: &str, text: &str) -> Checked<SocketAddr> {

@@ -49,6 +49,8 @@ pub(super) struct RawKubernetes {
     pub(super) addresses: Texts,
     pub(super) namespaces: Option<Texts>,
     pub(super) kubeconfig: Option<PathBuf>,
+    #[serde(default)]
+    pub(super) node_claims: bool,
 }
 
 #[derive(Debug, Deserialize)]

@@ -10,7 +10,7 @@ use crate::{
     refs::{self, RefEntry, RefSpec},
     series::{KnownQueue, Series, Unseen},
     sizing::{self, Decision, Given, Mode, Pin, Proposal, RefState, Undecided},
-    workloads::{Sight, Sighting, Starts},
+    workloads::{Sight, Sighting, StartCounts, StartKind},
 };
 
 /// Seconds for which a new ref waits for the event that tells of its workload: KEDA calls for a new object at
@@ -30,8 +30,8 @@ pub(super) struct ActiveRef {
     pub(super) object: WorkloadName,
     /// What was last seen there of it.
     pub(super) sighting: Option<Arc<Sighting>>,
-    /// Starts of its pods that its lead times have learned from: warm and cold ones.
-    pub(super) starts: (u64, u64),
+    /// Starts of its pods that its lead times have learned from.
+    pub(super) starts: StartCounts,
     /// What the log last told of a watched ref, and when.
     pub(super) logged: Option<(f64, Shadow)>,
     /// Its place in the group whose cap it shares, if any.
@@ -45,7 +45,7 @@ pub(super) struct ActiveRef {
 pub(super) struct Remembered {
     pub(super) state: RefState,
     pub(super) activity: Activity,
-    pub(super) starts: (u64, u64),
+    pub(super) starts: StartCounts,
 }
 
 /// Whether a ref was active when that was last known, and how often it has become so.
@@ -65,16 +65,21 @@ impl ActiveRef {
     /// Takes what was seen of it in Kubernetes, and learns from the starts of its pods how far to look ahead.
     pub(super) fn look(&mut self, cluster: &Cluster, queues: &mut Queues) {
         self.sighting = cluster.sighting(&self.object);
-        let Some(Starts { warm, cold }) = self.sighting.as_ref().map(|sighting| &sighting.starts) else {
-            return;
-        };
-        if self.starts == (warm.count, cold.count) {
+        let Some(starts) = self.sighting.as_ref().map(|sighting| &sighting.starts) else { return };
+        let counts = starts.counts();
+        if self.starts == counts {
             return;
         }
         let lead = &mut self.state.lead;
-        warm.since(self.starts.0).for_each(|seconds| lead.started(Start::Warm, seconds));
-        cold.since(self.starts.1).for_each(|seconds| lead.started(Start::Cold, seconds));
-        self.starts = (warm.count, cold.count);
+        for start in starts.since(self.starts) {
+            match start.kind {
+                StartKind::Warm => lead.started(Start::Warm, start.seconds),
+                StartKind::Cold => lead.started(Start::Cold, start.seconds),
+                StartKind::GivenUp => lead.given_up(start.seconds),
+                StartKind::NewNode => lead.node_came(start.seconds),
+            }
+        }
+        self.starts = counts;
         if let Some(queue) = self.queue.as_ref().and_then(|known| queues.get_mut(known)) {
             queue.look_ahead(lead.mean());
         }

@@ -19,7 +19,7 @@ use crate::{
     config::source::WorkloadName,
     http::Http,
     sizing::Workload,
-    workloads::{Latest, Sighting},
+    workloads::{NewestNode, Sighting, StartKind},
 };
 
 pub use learned::{
@@ -114,6 +114,21 @@ pub struct WorkloadReport {
     pub warm_starts: StartReport,
     /// Starts that had to wait for a node.
     pub cold_starts: StartReport,
+    /// Pods that went before they were ever Ready, and had waited for a node.
+    pub given_up_starts: u64,
+    /// The newest node that its pods have been on; null where NodeClaims are not watched, or none was seen.
+    pub newest_node: Option<NodeReport>,
+}
+
+/// A node that came for pods.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NodeReport {
+    /// Its NodePool; empty for one of no pool.
+    pub node_pool: String,
+    /// What was launched.
+    pub instance_type: Option<String>,
+    /// Seconds from being asked for until it took pods.
+    pub seconds: f64,
 }
 
 /// How long pods took to start.
@@ -171,7 +186,15 @@ fn object_report(row: &ObjectRow) -> ObjectReport {
 
 fn workload_report(sighting: &Sighting) -> WorkloadReport {
     let Workload { replicas, ready, starting, terminating, min, max } = sighting.workload;
-    let starts = |latest: &Latest| StartReport { count: latest.count, median: latest.median() };
+    let starts = |kind| {
+        let latest = sighting.starts.of(kind);
+        StartReport { count: latest.count, median: latest.median() }
+    };
+    let node = |node: &NewestNode| NodeReport {
+        node_pool: node.pool.to_string(),
+        instance_type: node.instance_type.as_deref().map(str::to_owned),
+        seconds: node.seconds,
+    };
     WorkloadReport {
         target: sighting.target.to_string(),
         replicas,
@@ -180,8 +203,10 @@ fn workload_report(sighting: &Sighting) -> WorkloadReport {
         terminating,
         min,
         max,
-        warm_starts: starts(&sighting.starts.warm),
-        cold_starts: starts(&sighting.starts.cold),
+        warm_starts: starts(StartKind::Warm),
+        cold_starts: starts(StartKind::Cold),
+        given_up_starts: sighting.starts.of(StartKind::GivenUp).count,
+        newest_node: sighting.newest_node.as_ref().map(node),
     }
 }
 

@@ -8,8 +8,8 @@ mod table;
 use std::sync::Arc;
 
 use prometheus::{
-    Encoder as _, Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts,
-    Registry, TextEncoder,
+    Encoder as _, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
+    Opts, Registry, TextEncoder,
     core::{Collector, Desc},
     proto::MetricType,
 };
@@ -23,7 +23,7 @@ const SECONDS: &[f64] = &[
     0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
 ];
 
-/// Seconds that a pod takes to start, with a node there and with one to come.
+/// Seconds that a pod takes to start, with a node there and with one to come, and that a node takes.
 const START_SECONDS: &[f64] = &[1.0, 2.5, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 320.0, 640.0, 1280.0];
 
 /// One metric as the docs show it.
@@ -118,6 +118,12 @@ pub struct KubernetesMetrics {
     pub pods: IntGauge,
     /// Seconds from a pod's creation to Ready, by whether it had to wait for a node.
     pub starts: HistogramVec,
+    /// Pods that went before they were Ready, while they waited for a node.
+    pub given_up: IntCounter,
+    /// Seconds from a NodeClaim's creation to each of its phases, by NodePool.
+    pub node_starts: HistogramVec,
+    /// NodeClaims that went before their node took pods, by NodePool.
+    pub node_failures: IntCounterVec,
 }
 
 impl KubernetesMetrics {
@@ -143,6 +149,25 @@ impl KubernetesMetrics {
                 &["start"],
             )
             .expect(FIXED),
+            given_up: IntCounter::new(
+                "foresail_pod_starts_given_up_total",
+                "Pods that went before they were ever Ready, and had waited for a node.",
+            )
+            .expect(FIXED),
+            node_starts: HistogramVec::new(
+                HistogramOpts::new(
+                    "foresail_node_start_seconds",
+                    "Time from a NodeClaim's creation until its node was launched, registered, initialized.",
+                )
+                .buckets(START_SECONDS.to_vec()),
+                &["node_pool", "phase"],
+            )
+            .expect(FIXED),
+            node_failures: counters(
+                "foresail_node_starts_failed_total",
+                "NodeClaims that went before their node was initialized.",
+                &["node_pool"],
+            ),
         }
     }
 }
@@ -284,7 +309,8 @@ impl Metrics {
             tick_lag,
             reloads,
             refs,
-            kubernetes: KubernetesMetrics { watch_errors, refused, pods, starts },
+            kubernetes:
+                KubernetesMetrics { watch_errors, refused, pods, starts, given_up, node_starts, node_failures },
             chunks: ChunkMetrics { written, writes, trouble },
             hints: HintsMetrics { leader, events, cost_writes },
         } = self;
@@ -306,6 +332,9 @@ impl Metrics {
             Box::new(refused.clone()),
             Box::new(pods.clone()),
             Box::new(starts.clone()),
+            Box::new(given_up.clone()),
+            Box::new(node_starts.clone()),
+            Box::new(node_failures.clone()),
             Box::new(written.clone()),
             Box::new(writes.clone()),
             Box::new(trouble.clone()),

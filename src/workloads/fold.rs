@@ -1,17 +1,21 @@
 //! Objects folded into what is seen of each workload. Pure: what came in, and when, is an argument.
 
+mod claims;
+mod sight;
+mod teach;
+
 use std::{
     collections::{BTreeSet, HashMap, HashSet, VecDeque},
     mem,
     sync::Arc,
 };
 
+use self::claims::Claims;
 use crate::{
     config::source::WorkloadName,
-    sizing::Workload,
     workloads::{
-        Change, DeletionCost, JobRecord, News, PodRecord, RosterPod, SCALED_JOB, ScaledRecord, Sighting,
-        Standing, Start, Starts,
+        Change, DeletionCost, JobRecord, NewestNode, News, NodeStart, PodRecord, SCALED_JOB, ScaledRecord,
+        Start, Starts, starts::Waiting,
     },
 };
 
@@ -27,6 +31,7 @@ pub struct Fold {
     targets: HashMap<WorkloadName, Kept<u32>>,
     jobs: HashMap<Place, Kept<JobRecord>>,
     pods: HashMap<Place, Kept<Pod>>,
+    claims: Claims,
     crews: HashMap<Arc<WorkloadName>, Belongings>,
     /// By target, the objects that scale it.
     users: HashMap<WorkloadName, BTreeSet<WorkloadName>>,
@@ -51,11 +56,10 @@ struct Kept<T> {
 struct Pod {
     owner: Arc<WorkloadName>,
     phase: Phase,
-    was_unschedulable: bool,
-    /// Its start was told, or happened before it was first seen.
+    waiting: Waiting,
+    /// What it tells of starts was told, or happened before it was first seen.
     start_told: bool,
     node: Option<Arc<str>>,
-    created: f64,
     ready: Option<f64>,
     cost: Option<DeletionCost>,
     grace: Option<u32>,
@@ -78,6 +82,7 @@ struct Belongings {
     jobs: HashSet<Arc<str>>,
     gone: VecDeque<(Arc<str>, f64)>,
     starts: Starts,
+    newest_node: Option<NewestNode>,
 }
 
 impl Fold {
@@ -98,7 +103,13 @@ impl Fold {
             }
             Change::Job(namespace, name, record) => self.job((namespace, name), record, round),
             Change::Pod(namespace, name, Some(record)) => self.pod(now, (namespace, name), &record, round),
-            Change::Pod(namespace, name, None) => self.pod_gone(now, &(namespace, name)),
+            Change::Pod(namespace, name, None) => self.pod_gone(now, &(namespace, name), true),
+            Change::Claim(name, Some(record)) => {
+                if let Some(node) = self.claims.apply(name, record, round) {
+                    self.note_nodes(Some(&node));
+                }
+            }
+            Change::Claim(name, None) => self.claims.gone(&name, true),
         }
     }
 
@@ -108,7 +119,14 @@ impl Fold {
         let stale =
             |name: &WorkloadName, seen: u32| name.kind == kind && seen != round && here(&name.namespace);
         let changes: Vec<Change> = match kind {
-            "Pod" => places(&self.pods, here, round).map(|(ns, name)| Change::Pod(ns, name, None)).collect(),
+            "Pod" => {
+                let gone: Vec<_> = places(&self.pods, here, round).collect();
+                return gone.iter().for_each(|place| self.pod_gone(now, place, false));
+            }
+            "NodeClaim" => {
+                self.claims.sweep(round);
+                return self.note_nodes(None);
+            }
             "Job" => places(&self.jobs, here, round).map(|(ns, name)| Change::Job(ns, name, None)).collect(),
             _ => {
                 let objects = self.objects.iter().filter(|(name, kept)| stale(name, kept.round));
@@ -160,6 +178,11 @@ impl Fold {
     /// Starts of pods since the last call, of workloads that are scaled by us.
     pub fn take_started(&mut self) -> Vec<Start> {
         mem::take(&mut self.started)
+    }
+
+    /// How far nodes that were asked for have come since the last call.
+    pub fn take_nodes(&mut self) -> Vec<NodeStart> {
+        self.claims.take_told()
     }
 
     /// Pods that are kept.
@@ -225,7 +248,8 @@ impl Fold {
     fn pod(&mut self, now: f64, place: Place, record: &PodRecord, round: u32) {
         let owner = name(&record.owner_kind, &place.0, &record.owner);
         let before = self.pods.get(&place).map(|kept| &kept.value);
-        let was_unschedulable = record.unschedulable || before.is_some_and(|before| before.was_unschedulable);
+        let was_unschedulable =
+            record.unschedulable || before.is_some_and(|before| before.waiting.was_unschedulable);
         let told = before.map_or(record.ready.is_some(), |before| before.start_told);
         let phase = match before.map(|before| before.phase) {
             Some(ended @ Phase::Ended(_)) if record.finished => ended,
@@ -238,35 +262,34 @@ impl Fold {
             self.leave(&place.1, &former);
             self.touch(&former);
         }
-        let used = self.users.contains_key(&owner) || self.watched.contains(&owner);
         let (owner, belongings) = self.belongings(&owner);
         belongings.pods.insert(place.1.clone());
-        let start = record.start(was_unschedulable).filter(|_| !told);
-        if let (Some(start), true) = (start, used) {
-            belongings.starts.push(start);
-            self.started.push(start);
-        }
-        let pod = Pod {
+        let mut pod = Pod {
             owner: owner.clone(),
             phase,
-            was_unschedulable,
-            start_told: told || start.is_some(),
+            waiting: record.waiting(was_unschedulable),
+            start_told: told,
             node: record.node.clone(),
-            created: record.created,
             ready: record.ready,
             cost: record.cost,
             grace: record.grace,
         };
+        self.learn(now, &mut pod);
         let before = self.pods.insert(place, Kept { value: pod.clone(), round });
         if before.is_none_or(|before| before.value != pod) {
             self.touch(&owner);
         }
     }
 
-    fn pod_gone(&mut self, now: f64, place: &Place) {
+    /// A pod is gone; `was_seen` where a watch told of it, and not a list that lacks it.
+    fn pod_gone(&mut self, now: f64, place: &Place, was_seen: bool) {
         let Some(Kept { value: pod, .. }) = self.pods.remove(place) else { return };
-        let used = self.users.contains_key(&*pod.owner) || self.watched.contains(&*pod.owner);
-        if used && let Some(belongings) = self.crews.get_mut(&pod.owner) {
+        if was_seen {
+            self.learn_gone(now, &pod);
+        }
+        if self.is_used(&pod.owner)
+            && let Some(belongings) = self.crews.get_mut(&pod.owner)
+        {
             let since = if let Phase::Ended(since) = pod.phase { since } else { now };
             belongings.gone.push_back((place.1.clone(), since));
             if belongings.gone.len() > GONE_REMEMBERED {
@@ -282,9 +305,14 @@ impl Fold {
         let Some(belongings) = self.crews.get_mut(owner) else { return };
         belongings.pods.remove(pod);
         let empty = belongings.pods.is_empty() && belongings.jobs.is_empty();
-        if empty && !self.users.contains_key(&**owner) && !self.watched.contains(&**owner) {
+        if empty && !self.is_used(owner) {
             self.crews.remove(owner);
         }
+    }
+
+    /// Whether it is scaled by us, or watched.
+    fn is_used(&self, owner: &WorkloadName) -> bool {
+        self.users.contains_key(owner) || self.watched.contains(owner)
     }
 
     fn belongings(&mut self, owner: &WorkloadName) -> (Arc<WorkloadName>, &mut Belongings) {
@@ -304,113 +332,11 @@ impl Fold {
             self.dirty.insert(target.clone());
         }
     }
-
-    fn sighting(&self, name: &WorkloadName) -> Option<Sighting> {
-        let object = self.objects.get(name).map(|kept| kept.value.clone());
-        let is_ours = object.is_some() || self.watched.contains(name);
-        if !is_ours || self.closed.contains(&name.namespace) {
-            return None;
-        }
-        let target = object.as_ref().map_or_else(|| name.clone(), |object| object.target_of(name));
-        let none = Belongings::default();
-        let belongings = self.crews.get(&target).unwrap_or(&none);
-        let gone =
-            belongings.gone.iter().map(|(name, since)| (name.clone(), Standing::Gone { since: *since }));
-        let namespace: Arc<str> = target.namespace.as_str().into();
-        let pods = belongings.pods.iter().filter_map(|name| {
-            let pod = &self.pods.get(&(namespace.clone(), name.clone()))?.value;
-            Some((name, pod))
-        });
-        let live = pods.clone().filter(|(_, pod)| standing(pod) == Standing::Live);
-        let grace = live.filter_map(|(_, pod)| pod.grace).min();
-        let roster = if is_chosen_from(&target.kind) { roster(pods.clone()) } else { Vec::new() };
-        let crew = gone.chain(pods.clone().map(|(name, pod)| (name.clone(), standing(pod)))).collect();
-        let workload = Workload {
-            min: object.as_ref().map(|object| object.min),
-            max: object.as_ref().map(|object| object.max),
-            ..self.workload(&target, belongings, pods.map(|(_, pod)| pod))
-        };
-        Some(Sighting {
-            name: name.clone(),
-            target,
-            workload,
-            crew,
-            roster,
-            grace,
-            starts: belongings.starts.clone(),
-            object,
-        })
-    }
-
-    fn workload<'a>(
-        &self,
-        target: &WorkloadName,
-        belongings: &Belongings,
-        pods: impl Iterator<Item = &'a Pod>,
-    ) -> Workload {
-        let replicas = match target.kind.as_str() {
-            SCALED_JOB => Some(small(belongings.jobs.len())),
-            _ => self.targets.get(target).map(|kept| kept.value),
-        };
-        let Some(replicas) = replicas else { return Workload::default() };
-        let (mut live, mut ready, mut terminating) = (0_u32, 0_u32, 0_u32);
-        for pod in pods {
-            match pod.phase {
-                Phase::Starting => live += 1,
-                Phase::Ready => (live, ready) = (live + 1, ready + 1),
-                Phase::Terminating => terminating += 1,
-                Phase::Ended(_) => {}
-            }
-        }
-        // Whose pods another kind of target has is not known where none name it as their owner.
-        let seen = is_kept(&target.kind) || live + terminating > 0 || replicas == 0;
-        Workload {
-            replicas: Some(replicas),
-            ready: seen.then_some(ready),
-            starting: seen.then(|| live.max(replicas).saturating_sub(ready)),
-            terminating: seen.then_some(terminating),
-            ..Workload::default()
-        }
-    }
-}
-
-/// Those that live, in the order of their names: each replica of Foresail has the same.
-fn roster<'a>(pods: impl Iterator<Item = (&'a Arc<str>, &'a Pod)>) -> Vec<RosterPod> {
-    let live = pods.filter(|(_, pod)| standing(pod) == Standing::Live);
-    let mut roster: Vec<_> = live
-        .map(|(name, pod)| RosterPod {
-            name: name.clone(),
-            node: pod.node.clone(),
-            created: pod.created,
-            ready: pod.ready,
-            cost: pod.cost,
-        })
-        .collect();
-    roster.sort_unstable_by(|a, b| a.name.cmp(&b.name));
-    roster
-}
-
-fn standing(pod: &Pod) -> Standing {
-    match pod.phase {
-        Phase::Starting | Phase::Ready => Standing::Live,
-        Phase::Terminating => Standing::Terminating,
-        Phase::Ended(since) => Standing::Gone { since },
-    }
 }
 
 /// Kinds of targets that are watched as a whole.
 fn is_watched(kind: &str, version: &str) -> bool {
     version == "apps/v1" && matches!(kind, "Deployment" | "StatefulSet")
-}
-
-/// Kinds of which a `ReplicaSet` chooses the pods that go.
-fn is_chosen_from(kind: &str) -> bool {
-    matches!(kind, "Deployment" | "ReplicaSet")
-}
-
-/// Kinds whose pods are known by their owners.
-fn is_kept(kind: &str) -> bool {
-    matches!(kind, "Deployment" | "StatefulSet" | SCALED_JOB)
 }
 
 fn places<T>(

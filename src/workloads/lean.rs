@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::{
     config::source::WorkloadName,
     workloads::{
-        Change, JobRecord, PodRecord, SCALED_JOB, SCALED_OBJECT, ScaledRecord,
+        Change, ClaimRecord, JobRecord, PodRecord, SCALED_JOB, SCALED_OBJECT, ScaledRecord,
         record::{COST_MANAGER, DELETION_COST, DeletionCost, SCALED_JOB_LABEL, counted_for},
     },
 };
@@ -40,6 +40,15 @@ pub(super) const JOBS: Kind =
     Kind { name: "Job", group: "batch", version: "v1", plural: "jobs", label: Some(SCALED_JOB_LABEL) };
 pub(super) const PODS: Kind = Kind { name: "Pod", group: "", version: "v1", plural: "pods", label: None };
 
+pub(super) const NODE_CLAIMS: Kind =
+    Kind { name: "NodeClaim", group: "karpenter.sh", version: "v1", plural: "nodeclaims", label: None };
+
+/// Label of a NodeClaim that names its NodePool.
+const POOL_LABEL: &str = "karpenter.sh/nodepool";
+
+/// Label of a NodeClaim that names what was launched.
+const INSTANCE_TYPE_LABEL: &str = "node.kubernetes.io/instance-type";
+
 const fn keda(name: &'static str, plural: &'static str) -> Kind {
     Kind { name, group: "keda.sh", version: "v1alpha1", plural, label: None }
 }
@@ -48,6 +57,11 @@ impl Kind {
     /// Whether its definition comes with KEDA and may be absent.
     pub(super) fn is_kedas(&self) -> bool {
         self.group == "keda.sh"
+    }
+
+    /// Whether all else can be seen without it.
+    pub(super) fn is_optional(&self) -> bool {
+        *self == NODE_CLAIMS
     }
 }
 
@@ -64,8 +78,9 @@ pub(super) struct Lean<S, T> {
 /// A spec that is read field by field, since somebody may have written anything.
 pub(super) type Scaled = Lean<Value, Nothing>;
 pub(super) type Replicated = Lean<Replicas, Nothing>;
-pub(super) type Job = Lean<Nothing, Conditions>;
-pub(super) type Pod = Lean<OnNode, Conditions>;
+pub(super) type Job = Lean<Nothing, Status>;
+pub(super) type Pod = Lean<OnNode, Status>;
+pub(super) type Claim = Lean<Nothing, Status>;
 
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Nothing {}
@@ -84,8 +99,11 @@ pub(super) struct OnNode {
 }
 
 #[derive(Debug, Clone, Deserialize)]
-pub(super) struct Conditions {
+pub(super) struct Status {
     phase: Option<String>,
+    /// Of a NodeClaim.
+    #[serde(rename = "nodeName")]
+    node: Option<String>,
     #[serde(default)]
     conditions: Option<Vec<Condition>>,
 }
@@ -168,7 +186,7 @@ pub(super) fn pod(_: Kind, object: &Pod, gone: bool, _: &[String]) -> Change {
     let record = counted.map(|(owner_kind, owner)| PodRecord {
         owner_kind: owner_kind.into(),
         owner: owner.into(),
-        created: object.metadata.creation_timestamp.as_ref().map_or(0.0, seconds),
+        created: object.created(),
         scheduled: object.since("PodScheduled"),
         ready: object.since("Ready"),
         terminating: object.metadata.deletion_timestamp.is_some(),
@@ -186,6 +204,23 @@ pub(super) fn pod(_: Kind, object: &Pod, gone: bool, _: &[String]) -> Change {
         grace: object.spec.as_ref().and_then(|spec| spec.grace),
     });
     Change::Pod(namespace, name, record)
+}
+
+/// Keeps a NodeClaim: a node from the moment in which it was asked for.
+pub(super) fn claim(_: Kind, object: &Claim, gone: bool, _: &[String]) -> Change {
+    let (_, name) = object.place();
+    let text = |text: &str| Arc::from(text);
+    let node = object.status.as_ref().and_then(|status| status.node.as_deref());
+    let record = (!gone).then(|| ClaimRecord {
+        pool: object.label(POOL_LABEL).map_or_else(Arc::default, text),
+        instance_type: object.label(INSTANCE_TYPE_LABEL).map(text),
+        node: node.filter(|node| !node.is_empty()).map(text),
+        created: object.created(),
+        launched: object.since("Launched"),
+        registered: object.since("Registered"),
+        initialized: object.since("Initialized"),
+    });
+    Change::Claim(name, record)
 }
 
 impl<S, T> Lean<S, T> {
@@ -210,12 +245,17 @@ impl<S, T> Lean<S, T> {
         Some(DeletionCost { value: value.parse().unwrap_or(0), ours })
     }
 
+    /// When it was created, Unix seconds.
+    fn created(&self) -> f64 {
+        self.metadata.creation_timestamp.as_ref().map_or(0.0, seconds)
+    }
+
     fn label(&self, key: &str) -> Option<&str> {
         self.metadata.labels.as_ref()?.get(key).map(String::as_str)
     }
 }
 
-impl<S> Lean<S, Conditions> {
+impl<S> Lean<S, Status> {
     fn conditions(&self) -> impl Iterator<Item = &Condition> {
         let all = self.status.as_ref().and_then(|status| status.conditions.as_deref());
         all.unwrap_or_default().iter()
@@ -240,6 +280,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::workloads::{Start, StartKind};
 
     fn read(pod_json: Value) -> Change {
         pod(PODS, &serde_json::from_value(pod_json).unwrap(), false, &[])
@@ -268,8 +309,8 @@ mod tests {
         );
         assert_eq!((record.terminating, record.finished), (false, false));
         assert_eq!((record.node.as_deref(), record.cost, record.grace), (Some("n1"), None, Some(45)));
-        let start = record.start(false).unwrap();
-        assert!((start.seconds - 41.0).abs() < 1e-9 && start.cold, "{start:?}");
+        let start = record.waiting(false).start(record.ready.unwrap());
+        assert_eq!(start, Start { kind: StartKind::Cold, seconds: 41.0 });
     }
 
     #[test]
@@ -287,6 +328,43 @@ mod tests {
         assert_eq!(cost("-3", COST_MANAGER), Some(DeletionCost { value: -3, ours: true }));
         assert_eq!(cost("7", "kubectl"), Some(DeletionCost { value: 7, ours: false }));
         assert_eq!(cost("much", "kubectl"), Some(DeletionCost { value: 0, ours: false }));
+    }
+
+    #[test]
+    fn of_a_claim_the_pool_the_node_and_the_conditions_that_are_true_are_kept() {
+        let read = |status: Value, gone| {
+            let object = json!({
+                "apiVersion": "karpenter.sh/v1", "kind": "NodeClaim",
+                "metadata": {
+                    "name": "gpu-x7k2p", "creationTimestamp": "2026-01-01T00:00:00Z",
+                    "labels": { "karpenter.sh/nodepool": "gpu", "node.kubernetes.io/instance-type": "g6.2xlarge" },
+                },
+                "spec": { "requirements": [{ "key": "k", "operator": "In", "values": ["v"] }], "expireAfter": "Never" },
+                "status": status,
+            });
+            claim(NODE_CLAIMS, &serde_json::from_value(object).unwrap(), gone, &[])
+        };
+        let status = json!({ "nodeName": "ip-10-0-0-1", "providerID": "aws:///i-1", "conditions": [
+            { "type": "Launched", "status": "True", "lastTransitionTime": "2026-01-01T00:00:03Z" },
+            { "type": "Registered", "status": "True", "lastTransitionTime": "2026-01-01T00:00:40Z" },
+            { "type": "Initialized", "status": "Unknown", "lastTransitionTime": "2026-01-01T00:00:01Z" },
+        ] });
+        let created = 1_767_225_600.0;
+        let wanted = ClaimRecord {
+            pool: "gpu".into(),
+            instance_type: Some("g6.2xlarge".into()),
+            node: Some("ip-10-0-0-1".into()),
+            created,
+            launched: Some(created + 3.0),
+            registered: Some(created + 40.0),
+            initialized: None,
+        };
+        assert_eq!(read(status, false), Change::Claim("gpu-x7k2p".into(), Some(wanted)));
+        assert_eq!(read(Value::Null, true), Change::Claim("gpu-x7k2p".into(), None));
+        let Change::Claim(_, Some(new)) = read(json!({ "nodeName": "" }), false) else {
+            panic!("it is there")
+        };
+        assert_eq!((new.node, new.launched), (None, None), "it was only just asked for");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::{
     config::source::WorkloadName,
-    workloads::{SCALED_JOB, SCALED_OBJECT, Start, Trap, traps},
+    workloads::{ClaimRecord, SCALED_JOB, SCALED_OBJECT, Trap, starts::Waiting, traps},
 };
 
 /// Label of the Jobs and pods that KEDA makes for a ScaledJob.
@@ -30,6 +30,8 @@ pub enum Change {
     Job(Arc<str>, Arc<str>, Option<JobRecord>),
     /// A pod, by namespace and name.
     Pod(Arc<str>, Arc<str>, Option<PodRecord>),
+    /// A NodeClaim, by name.
+    Claim(Arc<str>, Option<ClaimRecord>),
 }
 
 /// A ScaledObject or ScaledJob.
@@ -197,9 +199,9 @@ impl Trigger {
 }
 
 impl PodRecord {
-    /// How long the pod took to be Ready; `None` while it is not.
-    pub fn start(&self, was_unschedulable: bool) -> Option<Start> {
-        Some(Start::new(self.created, self.scheduled, self.ready?, was_unschedulable))
+    /// The moments that say whether it waited for a node.
+    pub(super) fn waiting(&self, was_unschedulable: bool) -> Waiting {
+        Waiting { created: self.created, scheduled: self.scheduled, was_unschedulable }
     }
 }
 

@@ -7,36 +7,94 @@ const REMEMBERED: usize = 16;
 /// scheduler that finds room needs far less, and Kubernetes tells whole seconds.
 const WAITED_FOR_NODE: f64 = 5.0;
 
-/// One pod's start, told once.
+/// What a pod, or the node that it is on, tells of how long starts take; told once.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Start {
-    /// Seconds from created to Ready; Kubernetes tells whole ones.
+    /// Of what kind it is.
+    pub kind: StartKind,
+    /// How long it took, seconds; Kubernetes tells whole ones.
     pub seconds: f64,
-    /// Whether it had to wait for a node.
-    pub cold: bool,
 }
 
-impl Start {
-    /// The start of a pod: when it was created, given a node, and Ready.
-    pub fn new(created: f64, scheduled: Option<f64>, ready: f64, was_unschedulable: bool) -> Self {
-        let waited = scheduled.is_some_and(|at| at - created > WAITED_FOR_NODE);
-        Self { seconds: (ready - created).max(0.0), cold: was_unschedulable || waited }
+/// What the seconds of a start are of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StartKind {
+    /// A pod found room: from created to Ready.
+    Warm,
+    /// A pod had to wait for a node: from created to Ready, and from the node's claim where that is older.
+    Cold,
+    /// A pod went before it was ever Ready: for so long it had waited for a node.
+    GivenUp,
+    /// A pod found room on a node that had just come for others: what its cold start would have taken.
+    NewNode,
+}
+
+impl StartKind {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Warm, Self::Cold, Self::GivenUp, Self::NewNode];
+}
+
+/// The moments of a pod that say whether it waited for a node, Unix seconds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Waiting {
+    /// When it was created.
+    pub(super) created: f64,
+    /// When it was given its node.
+    pub(super) scheduled: Option<f64>,
+    /// Whether the scheduler ever said that it found none.
+    pub(super) was_unschedulable: bool,
+}
+
+impl Waiting {
+    /// The start of a pod that was Ready at some time.
+    pub(super) fn start(self, ready: f64) -> Start {
+        let waited = self.was_unschedulable || self.scheduled.is_some_and(|at| self.is_long(at));
+        let kind = if waited { StartKind::Cold } else { StartKind::Warm };
+        Start { kind, seconds: (ready - self.created).max(0.0) }
+    }
+
+    /// What a pod tells that went, or was told to, before it was ever Ready; `None` where it is not known to have
+    /// waited for a node. What came after it had its node, as an image that is not there, is no wait for one.
+    pub(super) fn given_up(self, at: f64) -> Option<Start> {
+        let until = self.scheduled.unwrap_or(at);
+        let seconds = (until - self.created).max(0.0);
+        let waited = self.was_unschedulable || self.is_long(until);
+        waited.then_some(Start { kind: StartKind::GivenUp, seconds })
+    }
+
+    fn is_long(self, until: f64) -> bool {
+        until - self.created > WAITED_FOR_NODE
     }
 }
 
 /// The latest starts of a workload.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Starts {
-    /// With a node that was there.
-    pub warm: Latest,
-    /// With a node that had to come.
-    pub cold: Latest,
-}
+pub struct Starts([Latest; StartKind::ALL.len()]);
+
+/// How many starts of each kind there were.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct StartCounts([u64; StartKind::ALL.len()]);
 
 impl Starts {
     /// Takes a start in.
     pub fn push(&mut self, start: Start) {
-        if start.cold { &mut self.cold } else { &mut self.warm }.push(start.seconds);
+        self.0[start.kind as usize].push(start.seconds);
+    }
+
+    /// Those of one kind.
+    pub fn of(&self, kind: StartKind) -> &Latest {
+        &self.0[kind as usize]
+    }
+
+    /// How many there were in all.
+    pub fn counts(&self) -> StartCounts {
+        StartCounts(StartKind::ALL.map(|kind| self.of(kind).count))
+    }
+
+    /// Those that came after `counts`, as far as they are remembered, kind by kind.
+    pub fn since(&self, counts: StartCounts) -> impl Iterator<Item = Start> {
+        let of = move |kind: StartKind| self.of(kind).since(counts.0[kind as usize]);
+        StartKind::ALL.into_iter().flat_map(move |kind| of(kind).map(move |seconds| Start { kind, seconds }))
     }
 }
 
@@ -77,24 +135,57 @@ impl Latest {
 mod tests {
     use super::*;
 
+    fn waiting(scheduled: Option<f64>, was_unschedulable: bool) -> Waiting {
+        Waiting { created: 100.0, scheduled, was_unschedulable }
+    }
+
     #[test]
     fn a_start_is_cold_where_the_pod_waited_for_a_node() {
-        let start = |scheduled, unschedulable| Start::new(100.0, scheduled, 130.0, unschedulable);
-        assert!(!start(Some(101.0), false).cold && !start(None, false).cold);
-        assert!(start(Some(120.0), false).cold && start(Some(101.0), true).cold);
-        assert!((start(None, false).seconds - 30.0).abs() < 1e-9);
+        let kind = |scheduled, unschedulable| waiting(scheduled, unschedulable).start(130.0).kind;
+        assert_eq!([kind(Some(101.0), false), kind(None, false)], [StartKind::Warm; 2]);
+        assert_eq!([kind(Some(120.0), false), kind(Some(101.0), true)], [StartKind::Cold; 2]);
+        assert!((waiting(None, false).start(130.0).seconds - 30.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_pod_that_goes_says_how_long_it_had_waited_for_a_node_if_it_had() {
+        let seconds = |scheduled, unschedulable| {
+            waiting(scheduled, unschedulable).given_up(160.0).map(|one| one.seconds)
+        };
+        assert_eq!(seconds(None, false), Some(60.0));
+        assert_eq!(seconds(Some(120.0), false), Some(20.0), "and not for its image");
+        assert_eq!(seconds(Some(103.0), false), None, "it found room");
+        assert_eq!(seconds(Some(103.0), true), Some(3.0));
+        assert_eq!(waiting(None, false).given_up(104.0), None, "nobody had looked for room yet");
     }
 
     #[test]
     fn the_median_is_of_the_latest() {
         let mut starts = Starts::default();
-        assert_eq!(starts.warm.median(), None);
+        let warm = |starts: &Starts| starts.of(StartKind::Warm).clone();
+        assert_eq!(warm(&starts).median(), None);
         for seconds in (0..100_u32).map(f64::from) {
-            starts.push(Start { seconds, cold: false });
+            starts.push(Start { seconds, kind: StartKind::Warm });
         }
-        assert_eq!((starts.warm.median(), starts.warm.count, starts.cold.count), (Some(92.0), 100, 0));
-        assert_eq!(starts.warm.since(98).collect::<Vec<_>>(), [98.0, 99.0]);
-        assert_eq!(starts.warm.since(0).count(), REMEMBERED, "older ones are forgotten");
-        assert_eq!((starts.warm.since(100).count(), starts.cold.since(0).count()), (0, 0));
+        let cold = starts.of(StartKind::Cold);
+        assert_eq!((warm(&starts).median(), warm(&starts).count, cold.count), (Some(92.0), 100, 0));
+        assert_eq!(warm(&starts).since(98).collect::<Vec<_>>(), [98.0, 99.0]);
+        assert_eq!(warm(&starts).since(0).count(), REMEMBERED, "older ones are forgotten");
+        assert_eq!((warm(&starts).since(100).count(), cold.since(0).count()), (0, 0));
+    }
+
+    #[test]
+    fn what_came_since_is_told_with_its_kind() {
+        let mut starts = Starts::default();
+        let one = |kind, seconds| Start { kind, seconds };
+        starts.push(one(StartKind::Cold, 60.0));
+        let before = starts.counts();
+        assert_eq!(starts.since(StartCounts::default()).count(), 1);
+        for start in StartKind::ALL.map(|kind| one(kind, 7.0)) {
+            starts.push(start);
+        }
+        let told: Vec<_> = starts.since(before).collect();
+        assert_eq!(told, StartKind::ALL.map(|kind| one(kind, 7.0)));
+        assert_eq!(starts.since(starts.counts()).count(), 0);
     }
 }

@@ -180,6 +180,9 @@ impl<'a> Watching<'a> {
             watching.open(lean::JOBS, namespace.as_deref(), lean::job);
             watching.open(lean::PODS, namespace.as_deref(), lean::pod);
         }
+        if room.kubernetes.node_claims {
+            watching.open(lean::NODE_CLAIMS, None, lean::claim);
+        }
         watching
     }
 
@@ -252,7 +255,7 @@ impl<'a> Watching<'a> {
                         next_beat = now + BEAT_EVERY;
                         beat = Some(self.beat());
                     }
-                    let listed = self.listed.len() == self.scopes.len();
+                    let listed = self.is_listed();
                     if listed && reading.is_none() {
                         let due = now >= next_scales;
                         if due {
@@ -281,6 +284,12 @@ impl<'a> Watching<'a> {
         }
     }
 
+    /// Whether everything was listed without which nothing may be said.
+    fn is_listed(&self) -> bool {
+        let mut scopes = self.scopes.iter().enumerate();
+        scopes.all(|(at, scope)| scope.kind.is_optional() || self.listed.contains(&at))
+    }
+
     fn take(&mut self, at: usize, told: Told) {
         let now = self.room.clock.now();
         match told {
@@ -304,6 +313,12 @@ impl<'a> Watching<'a> {
     fn failed(&mut self, now: f64, at: usize, error: &watcher::Error) {
         let Scope { kind, namespace, .. } = self.scopes[at].clone();
         self.room.heard.failed(kind.name);
+        if kind.is_optional() {
+            if self.trouble.missed(at) {
+                tracing::warn!(kind = kind.name, %error, "a kind that may be missing cannot be watched: it is tried again");
+            }
+            return;
+        }
         if kind.is_kedas() && is_absent(error) {
             if self.listed.insert(at) {
                 tracing::warn!(
@@ -337,6 +352,9 @@ impl<'a> Watching<'a> {
     fn tell(&mut self, first: bool) {
         for start in self.fold.take_started() {
             self.room.heard.started(start);
+        }
+        for start in self.fold.take_nodes() {
+            self.room.heard.node(start);
         }
         let news = self.fold.take_news();
         if first || !(news.seen.is_empty() && news.gone.is_empty()) {

@@ -211,7 +211,7 @@ fn needs_kubernetes(name: &str) -> bool {
         || ["in_sight", "refused", "watch_errors_total"]
             .iter()
             .any(|what| name == format!("foresail_kubernetes_{what}"))
-        || ["foresail_pod_", "foresail_object_", "foresail_hint_"]
+        || ["foresail_pod_start_", "foresail_node_", "foresail_object_", "foresail_hint_"]
             .iter()
             .any(|prefix| name.starts_with(prefix))
 }

@@ -81,6 +81,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- if .Values.kubernetes.enabled -}}
 {{- $kubernetes := dict "addresses" (include "foresail.addresses" . | fromJsonArray) -}}
 {{- with .Values.kubernetes.namespaces }}{{ $_ := set $kubernetes "namespaces" . }}{{ end -}}
+{{- if .Values.kubernetes.nodeClaims }}{{ $_ := set $kubernetes "node_claims" true }}{{ end -}}
 {{- $_ := set $config "kubernetes" $kubernetes -}}
 {{- end -}}
 {{- if include "foresail.writes" . }}{{ $_ := set $config "hints" (include "foresail.hints" . | fromYaml) }}{{ end -}}

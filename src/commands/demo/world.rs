@@ -147,6 +147,7 @@ pub(super) fn sighting(pool: &WorkerPool) -> Sighting {
         roster: Vec::new(),
         grace: None,
         starts: Starts::default(),
+        newest_node: None,
         object: None,
     }
 }

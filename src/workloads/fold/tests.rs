@@ -5,7 +5,12 @@ use proptest::prelude::{Just, Strategy, any, prop, prop_assert_eq, prop_oneof, p
 use serde_json::json;
 
 use super::*;
-use crate::workloads::SCALED_OBJECT;
+use crate::{
+    sizing::Workload,
+    workloads::{SCALED_OBJECT, Sighting, Standing, StartKind},
+};
+
+mod starts;
 
 fn scaled(kind: &'static str, target: &str) -> Arc<ScaledRecord> {
     let spec = json!({
@@ -34,6 +39,10 @@ fn pod(owner: &str, created: f64) -> PodRecord {
 
 fn change(name: &str, record: Option<PodRecord>) -> Change {
     Change::Pod("ns".into(), name.into(), record)
+}
+
+fn start(kind: StartKind, seconds: f64) -> Start {
+    Start { kind, seconds }
 }
 
 fn object() -> WorkloadName {
@@ -111,8 +120,8 @@ fn a_start_is_told_once_and_only_when_it_was_seen() {
         fold.apply(109.0, change("md-1", Some(pod("md", 100.0))), 1);
     }
     fold.apply(110.0, change("md-old", Some(ready)), 1);
-    assert_eq!(fold.take_started(), [Start { seconds: 7.0, cold: false }]);
-    assert_eq!(only(&fold.take_news()).starts.warm.median(), Some(7.0));
+    assert_eq!(fold.take_started(), [start(StartKind::Warm, 7.0)]);
+    assert_eq!(only(&fold.take_news()).starts.of(StartKind::Warm).median(), Some(7.0));
 }
 
 #[test]
@@ -121,7 +130,7 @@ fn a_pod_that_once_found_no_node_had_a_cold_start() {
     let pending = PodRecord { scheduled: None, unschedulable: true, ..pod("md", 100.0) };
     fold.apply(101.0, change("md-2", Some(pending)), 1);
     fold.apply(120.0, change("md-2", Some(PodRecord { ready: Some(104.0), ..pod("md", 100.0) })), 1);
-    assert_eq!(fold.take_started(), [Start { seconds: 4.0, cold: true }]);
+    assert_eq!(fold.take_started(), [start(StartKind::Cold, 4.0)]);
 }
 
 #[test]
@@ -225,7 +234,7 @@ proptest! {
         for (at, (change, tell)) in changes.into_iter().enumerate() {
             let key = match &change {
                 Change::Scaled(name, _) | Change::Target(name, _) => name.to_string(),
-                Change::Job(_, name, _) | Change::Pod(_, name, _) => name.to_string(),
+                Change::Job(_, name, _) | Change::Pod(_, name, _) | Change::Claim(name, _) => name.to_string(),
             };
             end.insert(key, change.clone());
             fold.apply(at as f64, change, 1);

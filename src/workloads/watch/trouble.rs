@@ -14,6 +14,8 @@ const ERRORS_APART: f64 = 90.0;
 pub(super) struct Trouble {
     failing: HashMap<usize, Failing>,
     refused: BTreeSet<usize>,
+    /// Those that fail and without which all else is seen.
+    missed: BTreeSet<usize>,
 }
 
 /// A watch that fails again and again.
@@ -37,9 +39,15 @@ impl Trouble {
         self.refused.insert(at)
     }
 
+    /// A watch failed that may be missing: it never makes the cluster count as lost. Returns whether that is new.
+    pub(super) fn missed(&mut self, at: usize) -> bool {
+        self.missed.insert(at)
+    }
+
     /// A watch was listed. Returns whether it was refused before.
     pub(super) fn listed(&mut self, at: usize) -> bool {
         self.failing.remove(&at);
+        self.missed.remove(&at);
         self.refused.remove(&at)
     }
 
@@ -74,5 +82,25 @@ fn code(error: &watcher::Error) -> Option<u16> {
         | watcher::Error::WatchStartFailed(kube::Error::Api(status))
         | watcher::Error::WatchError(status) => Some(status.code),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_be_missing_is_told_once_and_never_makes_the_cluster_count_as_lost() {
+        let mut trouble = Trouble::default();
+        assert!(trouble.missed(7) && !trouble.missed(7));
+        for at in [0.0, 60.0, 120.0] {
+            trouble.failed(3, at);
+            trouble.missed(7);
+        }
+        assert_eq!(trouble.lost(121.0), Some((3, 120.0)), "the other one does");
+        trouble.listed(3);
+        assert_eq!(trouble.lost(121.0), None);
+        trouble.listed(7);
+        assert!(trouble.missed(7), "it had come and is missing again");
     }
 }

@@ -29,8 +29,8 @@ const CPU: &str = "900m";
 const MEMORY: &str = "512Mi";
 const START_SECONDS: [u32; 2] = [3, 8];
 const GRACE_PERIOD: u32 = 60;
-const INSTANCE_TYPE: &str = "c-4x-amd64-linux";
-const REGISTRATION_DELAY: u32 = 20;
+pub(crate) const INSTANCE_TYPE: &str = "c-4x-amd64-linux";
+pub(crate) const REGISTRATION_DELAY: u32 = 20;
 const CONSOLIDATE_AFTER: u32 = 30;
 
 /// Foresail's configuration without its listeners.

@@ -27,6 +27,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
         workloads::a_custom_kind_is_scaled_and_its_replicas_are_seen,
         workloads::one_that_nobody_calls_knows_every_ref,
         workloads::what_stands_in_the_way_in_an_object_is_said,
+        workloads::without_karpenter_all_but_its_claims_is_seen,
     ]
 }
 
@@ -149,6 +150,23 @@ async fn what_stands_in_the_way_in_an_object_is_said(cluster: &Cluster) {
     assert_eq!(foresail.metric("foresail_kubernetes_in_sight"), Some(1.0));
 }
 
+async fn without_karpenter_all_but_its_claims_is_seen(cluster: &Cluster) {
+    let redis = RedisServer::start().await;
+    let namespace = cluster.namespace("no-claims").await;
+    let foresail = start(cluster, "foresail", &redis, &namespace, None).await;
+    cluster.apply(&namespace, &deployment(3, IDLE)).await;
+    cluster.apply(&namespace, &scaled(&foresail.address(), "plain", "work")).await;
+    until_ref(&foresail, &namespace, |row| row["workload"]["replicas"] == 3).await;
+    eventually("the claims are missed", PATIENCE, async || {
+        let failed = foresail.metric(r#"foresail_kubernetes_watch_errors_total{kind="NodeClaim"}"#);
+        if failed >= Some(2.0) { Ok(()) } else { Err(format!("{failed:?}")) }
+    })
+    .await;
+    assert_eq!(foresail.metric("foresail_kubernetes_in_sight"), Some(1.0));
+    let said = foresail.log().matches("a kind that may be missing cannot be watched").count();
+    assert_eq!(said, 1, "however often it is tried");
+}
+
 /// A Foresail that watches one namespace; `address` is the triggers' where that is not its own.
 async fn start(
     cluster: &Cluster,
@@ -171,7 +189,7 @@ sources:
 policies:
   default: {{ keep_alive: 0s }}
   patient: {{ keep_alive: 10m }}
-kubernetes: {{ addresses: ["{}"], namespaces: [{namespace}], kubeconfig: {} }}
+kubernetes: {{ addresses: ["{}"], namespaces: [{namespace}], kubeconfig: {}, node_claims: true }}
 "#,
         redis.port(),
         address.unwrap_or(Foresail::ADDRESS),

@@ -254,6 +254,7 @@ fn sighting(name: &str, wants: Wants) -> Sighting {
         roster: vec![],
         grace: None,
         starts: Starts::default(),
+        newest_node: None,
         object: Some(Arc::new(record)),
     }
 }

@@ -59,9 +59,11 @@ async fn each_part_of_hints_may_write_what_it_must_and_nothing_more(cluster: &Cl
     let placeholder: &[(&str, &[&str])] = &[("apps/deployments", &["get", "list", "create", "patch"])];
     let pools: &[(&str, &[&str])] =
         &[("karpenter.sh/nodepools", &["list"]), ("node.k8s.io/runtimeclasses", &["get"])];
+    let claims: &[(&str, &[&str])] = &[("karpenter.sh/nodeclaims", &["get", "list", "watch"])];
     let class = format!("hints.priorityClass={}", cluster.namespace("placeholder").await);
     for (values, parts) in [
         (&["hints.victims=off"][..], &[][..]),
+        (&["kubernetes.nodeClaims=true"], &[claims]),
         (&["hints.events=true"], &[events]),
         (&["hints.victims=deletion-cost"], &[victims]),
         (&["hints.mode=capacity-buffer", "hints.events=true"], &[capacity_buffer, events]),
@@ -78,7 +80,7 @@ async fn each_part_of_hints_may_write_what_it_must_and_nothing_more(cluster: &Cl
                 )
                 .collect();
         in_all_namespaces(cluster, values, &wanted).await;
-        // Pools and classes are of no namespace, and so are rights to them.
+        // Pools, claims and classes are of no namespace, and so are rights to them.
         let of_no_namespace =
             |right: &&String| ["karpenter.sh", "node.k8s.io"].iter().any(|group| right.contains(group));
         let wanted_in_one = wanted.iter().filter(|right| !of_no_namespace(right)).cloned().collect();
