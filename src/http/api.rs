@@ -136,7 +136,8 @@ pub struct NodeReport {
 pub struct StartReport {
     /// Starts seen.
     pub count: u64,
-    /// Seconds from created to Ready, median of the latest; null before the first.
+    /// Seconds from created to Ready, median of the latest; null before the first. Cold ones from the claim of the
+    /// node where that is known and older.
     pub median: Option<f64>,
 }
 

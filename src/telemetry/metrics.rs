@@ -143,7 +143,8 @@ impl KubernetesMetrics {
             starts: HistogramVec::new(
                 HistogramOpts::new(
                     "foresail_pod_start_seconds",
-                    "Time from a pod's creation to Ready; cold: it had to wait for a node.",
+                    "Time from a pod's creation to Ready; cold: it had to wait for a node, from whose claim it counts where \
+                     that is known and older.",
                 )
                 .buckets(START_SECONDS.to_vec()),
                 &["start"],

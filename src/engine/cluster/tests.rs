@@ -4,9 +4,10 @@ use super::*;
 use crate::{
     answers::NoAnswer,
     engine::bench::{Bench, held, name, nothing},
+    forecast::lead::Start,
     series::Sample,
     sizing::Undecided,
-    workloads::{News, SCALED_OBJECT},
+    workloads::{Change, ClaimRecord, News, PodRecord, SCALED_OBJECT},
 };
 
 #[test]
@@ -137,4 +138,34 @@ fn news_without_an_object_takes_its_refs_hold() {
     bench.engine.see(&gone, Sight::Clear, bench.now);
     assert_eq!(bench.row().entry.caller(), Caller::Keda);
     assert!(bench.objects().is_empty());
+}
+
+#[test]
+fn a_ref_learns_once_from_pods_that_give_up_and_from_nodes_that_came_before_them() {
+    let mut bench = Bench::new();
+    bench.object(&json!({ "queue": "md" })).pods().see(Sight::Clear).sample(&nothing());
+    let lead = |bench: &Bench| bench.engine.active.iter().flatten().next().unwrap().state.lead.clone();
+    let mut wanted = lead(&bench);
+    let fresh = PodRecord { created: bench.now, ready: None, node: None, ..Bench::ready_pod() };
+    let waiting = PodRecord { unschedulable: true, ..fresh.clone() };
+    bench.pod_as("md-5", Some(waiting)).after(60.0).pod_as("md-5", None).see(Sight::Clear);
+    wanted.given_up(60.0);
+    assert_eq!(lead(&bench), wanted);
+
+    let claim = ClaimRecord {
+        pool: "gpu".into(),
+        instance_type: None,
+        node: Some("new".into()),
+        created: 900.0,
+        launched: None,
+        registered: None,
+        initialized: Some(990.0),
+    };
+    bench.fold.apply(bench.now, Change::Claim("gpu-1".into(), Some(claim)), 1);
+    let on_it = PodRecord { scheduled: Some(1001.0), node: Some("new".into()), ..fresh };
+    let ready = PodRecord { ready: Some(1009.0), ..on_it.clone() };
+    bench.pod_as("md-6", Some(on_it)).pod_as("md-6", Some(ready)).see(Sight::Clear).see(Sight::Clear);
+    wanted.started(Start::Warm, 9.0);
+    wanted.node_came(98.0);
+    assert_eq!(lead(&bench), wanted);
 }
