@@ -199,7 +199,8 @@ pub fn propose(given: &Given<'_>, state: &mut RefState) -> Result<Proposal, Unde
         Mode::Jobs(strategy) => {
             let mut decision = jobs(given, strategy)?;
             if given.speculates() {
-                let pods = state.node_room.pods(given, &state.lead);
+                let work = decision.why.depth.map_or(0, |depth| demand(&depth, decision.why.slots));
+                let pods = state.node_room.pods(given, &state.lead, work);
                 hint_for_jobs(&mut decision, pods, given);
             }
             Ok(Proposal { decision, workers: None })

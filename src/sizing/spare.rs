@@ -67,6 +67,8 @@ impl Spare {
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct NodeRoom {
     pods: u32,
+    /// The least that the work of then or of any time since could use, in workers: what came beyond it was expected.
+    work: u32,
     /// When it was found, and for how many seconds it stands; `None` before the first time.
     found: Option<(f64, f64)>,
     /// The part of that time by which the first one is shorter.
@@ -82,12 +84,13 @@ impl NodeRoom {
         self.apart = part;
     }
 
-    /// The room that is wanted now.
-    pub(super) fn pods(&mut self, given: &Given<'_>, lead: &LeadTimes) -> u32 {
+    /// The room that is wanted now, where the work of now can use so many workers.
+    pub(super) fn pods(&mut self, given: &Given<'_>, lead: &LeadTimes, work: u32) -> u32 {
         let Given { now, forecast, policy, .. } = *given;
         if !self.found.is_some_and(|(at, stands)| (at..at + stands).contains(&now)) {
             let shorter = if self.found.is_none() { self.apart } else { 0.0 };
             self.found = Some((now, NODE_ROOM_STANDS * (1.0 - shorter)));
+            self.work = work;
             self.pods = if belief(forecast, lead.mean()).0 > 0.0 {
                 let cold = lead.of(Start::Cold).mean();
                 Spare::of(forecast, policy.objective, cold, policy.slots, u32::MAX).keep
@@ -95,7 +98,8 @@ impl NodeRoom {
                 0
             };
         }
-        self.pods
+        self.work = self.work.min(work);
+        self.pods.saturating_sub(work - self.work)
     }
 }
 

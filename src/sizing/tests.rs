@@ -315,6 +315,19 @@ fn spare_pods_are_wanted_for_what_a_forecast_expects_and_no_budget_is_spent_on_t
 }
 
 #[test]
+fn what_has_come_of_the_expected_needs_no_spare_pod_more() {
+    for mode in [Mode::Workers, Mode::Jobs(Strategy::Default)] {
+        let mut bench = Bench::new(Policy { mode, ..no_keep_alive() });
+        bench.sees(1, Some(9)).unwrap();
+        bench.after(15.0).forecast = taught(&[1], 24, 1015.0);
+        let before = bench.decide(None).unwrap().hint;
+        assert_eq!(bench.after(1.0).sees(4, Some(9)).unwrap().hint, before - 3, "three have come");
+        assert_eq!(bench.after(1.0).sees(2, Some(9)).unwrap().hint, before - 1, "two of them have ended");
+        assert_eq!(bench.after(1.0).sees(200, Some(9)).unwrap().hint, 0, "more than were expected");
+    }
+}
+
+#[test]
 fn for_jobs_a_forecast_goes_into_spare_pods_and_nowhere_else() {
     for strategy in [Strategy::Default, Strategy::Accurate, Strategy::Eager] {
         let mut bench = Bench::new(Policy { mode: Mode::Jobs(strategy), ..Policy::default() });

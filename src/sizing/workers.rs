@@ -98,7 +98,8 @@ impl Sizing<'_> {
         let limited = self.limit(wanted, paid);
 
         let target = limited.target;
-        let pods = if given.speculates() { state.node_room.pods(given, &state.lead) } else { 0 };
+        let work = demand(depth, policy.slots);
+        let pods = if given.speculates() { state.node_room.pods(given, &state.lead, work) } else { 0 };
         let expected = if pods > 0 { needed.workers.saturating_add(pods) } else { 0 };
         let hint = self.limit(expected, paid).objects_most.saturating_sub(target);
         let speculative = target.saturating_sub(reactive.target);

@@ -4,6 +4,7 @@ mod chart;
 mod e2e;
 mod faults;
 mod fixture;
+mod foretold;
 mod from_zero;
 mod hints;
 mod hpa;
@@ -45,6 +46,7 @@ pub(crate) fn all() -> Vec<Scenario> {
         faults::scenarios(),
         karpenter::scenarios(),
         hints::scenarios(),
+        foretold::scenarios(),
         runner::scenarios(),
         chart::scenarios(),
         image::scenarios(),

@@ -109,6 +109,51 @@ fn an_hourly_submitter_is_foretold_within_a_day() {
     assert!(chance > 0.6, "{chance}");
 }
 
+/// Comes a few seconds before midnight on some days and after it on others, after Sundays and after Saturdays not.
+#[test]
+fn a_burst_at_midnight_is_one_burst_on_its_own_weekdays() {
+    let mut chances = Vec::new();
+    let comes = |second: u64| {
+        let (night, of_night) = ((second + DAY / 2) / DAY, (second + DAY / 2) % DAY);
+        night % 7 < 5 && of_night == DAY / 2 - 5 + night * 37 % 11
+    };
+    run(
+        35,
+        |_| 0,
+        |second, _| if comes(second) { 20 } else { 0 },
+        |second, forecast| {
+            if second >= 21 * DAY && second % DAY == DAY - 60 {
+                let bursts = forecast.calendar().recurrences((MONDAY + second) as f64).count();
+                chances.push(((second / DAY + 1) % 7, forecast.at(120.0).at_least(10), bursts));
+            }
+        },
+    );
+    assert!(chances.iter().all(|(_, _, bursts)| *bursts == 1), "{chances:?}");
+    assert!(
+        chances.iter().all(|(night, chance, _)| if *night < 5 { *chance > 0.6 } else { *chance < 0.35 }),
+        "{chances:?}"
+    );
+}
+
+#[test]
+fn a_burst_at_the_full_hour_is_one_burst() {
+    let mut chances = Vec::new();
+    run(
+        3,
+        |_| 0,
+        |second, _| {
+            let (hour, of_hour) = ((second + 1_800) / 3_600, (second + 1_800) % 3_600);
+            if of_hour == 1_795 + hour * 37 % 11 { 20 } else { 0 }
+        },
+        |second, forecast| {
+            if second >= 2 * DAY && second % 3_600 == 3_600 - 60 {
+                chances.push(forecast.at(120.0).at_least(10));
+            }
+        },
+    );
+    assert!(chances.iter().all(|chance| *chance > 0.6), "{chances:?}");
+}
+
 #[test]
 fn a_burst_keeps_to_local_time() {
     let (mut before, mut after) = (0.0, 0.0);

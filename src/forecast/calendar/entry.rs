@@ -139,13 +139,21 @@ impl Entry {
         let off = self.deviation(period, cycle, local) as f32;
         self.times = self.times.saturating_add(1);
         let share = self.newest();
-        self.phase = (self.phase + share * off).rem_euclid(period.seconds() as f32);
+        let moved = self.phase + share * off;
+        self.phase = moved.rem_euclid(period.seconds() as f32);
         self.spread = (self.spread + share * (off.abs() - self.spread)).max(SPREAD.1);
         let more = jobs as f32 - self.jobs;
         self.jobs = (self.jobs + share * more).max(1.0);
         self.variance = (1.0 - share) * (self.variance + share * more * more);
-        self.cycle = cycle;
         self.note(weekday, true);
+        // What moves over midnight is due in the period beside it from now on, and on the weekday beside.
+        let over = f64::from(moved / period.seconds() as f32).floor();
+        self.cycle = cycle + over;
+        if period == Period::Day && over != 0.0 {
+            for counts in [&mut self.came, &mut self.stayed] {
+                counts.rotate_right(if over > 0.0 { 1 } else { WEEK - 1 });
+            }
+        }
     }
 
     /// If its time has passed without it: the chance that it had, and it is known to have stayed away.
