@@ -59,7 +59,6 @@ fn record_of_pod() -> PodRecord {
         ready: Some(3.0),
         terminating: false,
         finished: false,
-        unschedulable: false,
         node: Some("node-1".into()),
         cost: None,
         grace: None,

@@ -95,7 +95,6 @@ impl Bench {
             ready: Some(1.0),
             terminating: false,
             finished: false,
-            unschedulable: false,
             node: Some("node-1".into()),
             cost: None,
             grace: None,

@@ -248,8 +248,6 @@ impl Fold {
     fn pod(&mut self, now: f64, place: Place, record: &PodRecord, round: u32) {
         let owner = name(&record.owner_kind, &place.0, &record.owner);
         let before = self.pods.get(&place).map(|kept| &kept.value);
-        let was_unschedulable =
-            record.unschedulable || before.is_some_and(|before| before.waiting.was_unschedulable);
         let told = before.map_or(record.ready.is_some(), |before| before.start_told);
         let phase = match before.map(|before| before.phase) {
             Some(ended @ Phase::Ended(_)) if record.finished => ended,
@@ -267,7 +265,7 @@ impl Fold {
         let mut pod = Pod {
             owner: owner.clone(),
             phase,
-            waiting: record.waiting(was_unschedulable),
+            waiting: record.waiting(),
             start_told: told,
             node: record.node.clone(),
             ready: record.ready,

@@ -113,7 +113,6 @@ struct Condition {
     #[serde(rename = "type")]
     kind: String,
     status: String,
-    reason: Option<String>,
     #[serde(rename = "lastTransitionTime")]
     since: Option<Time>,
 }
@@ -194,11 +193,6 @@ pub(super) fn pod(_: Kind, object: &Pod, gone: bool, _: &[String]) -> Change {
             .status
             .as_ref()
             .is_some_and(|status| matches!(status.phase.as_deref(), Some("Succeeded" | "Failed"))),
-        unschedulable: object.conditions().any(|condition| {
-            condition.kind == "PodScheduled"
-                && condition.status == "False"
-                && condition.reason.as_deref() == Some("Unschedulable")
-        }),
         node: object.spec.as_ref().and_then(|spec| spec.node.as_deref().map(Arc::from)),
         cost: object.deletion_cost(),
         grace: object.spec.as_ref().and_then(|spec| spec.grace),
@@ -309,7 +303,7 @@ mod tests {
         );
         assert_eq!((record.terminating, record.finished), (false, false));
         assert_eq!((record.node.as_deref(), record.cost, record.grace), (Some("n1"), None, Some(45)));
-        let start = record.waiting(false).start(record.ready.unwrap());
+        let start = record.waiting().start(record.ready.unwrap());
         assert_eq!(start, Start { kind: StartKind::Cold, seconds: 41.0 });
     }
 

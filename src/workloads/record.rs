@@ -86,8 +86,6 @@ pub struct PodRecord {
     pub terminating: bool,
     /// It has run to its end, well or badly.
     pub finished: bool,
-    /// The scheduler found no node for it.
-    pub unschedulable: bool,
     /// Its node.
     pub node: Option<Arc<str>>,
     /// What it would cost to delete it, as its annotation says.
@@ -200,8 +198,8 @@ impl Trigger {
 
 impl PodRecord {
     /// The moments that say whether it waited for a node.
-    pub(super) fn waiting(&self, was_unschedulable: bool) -> Waiting {
-        Waiting { created: self.created, scheduled: self.scheduled, was_unschedulable }
+    pub(super) fn waiting(&self) -> Waiting {
+        Waiting { created: self.created, scheduled: self.scheduled }
     }
 }
 

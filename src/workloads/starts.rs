@@ -41,14 +41,12 @@ pub(super) struct Waiting {
     pub(super) created: f64,
     /// When it was given its node.
     pub(super) scheduled: Option<f64>,
-    /// Whether the scheduler ever said that it found none.
-    pub(super) was_unschedulable: bool,
 }
 
 impl Waiting {
     /// The start of a pod that was Ready at some time.
     pub(super) fn start(self, ready: f64) -> Start {
-        let waited = self.was_unschedulable || self.scheduled.is_some_and(|at| self.is_long(at));
+        let waited = self.scheduled.is_some_and(|at| self.is_long(at));
         let kind = if waited { StartKind::Cold } else { StartKind::Warm };
         Start { kind, seconds: (ready - self.created).max(0.0) }
     }
@@ -57,11 +55,12 @@ impl Waiting {
     /// waited for a node. What came after it had its node, as an image that is not there, is no wait for one.
     pub(super) fn given_up(self, at: f64) -> Option<Start> {
         let until = self.scheduled.unwrap_or(at);
-        let seconds = (until - self.created).max(0.0);
-        let waited = self.was_unschedulable || self.is_long(until);
-        waited.then_some(Start { kind: StartKind::GivenUp, seconds })
+        self.is_long(until)
+            .then(|| Start { kind: StartKind::GivenUp, seconds: (until - self.created).max(0.0) })
     }
 
+    /// Whether it was without a node for so long that one had to come. That the scheduler found none at first
+    /// (`Unschedulable`) does not say so: a pod that takes a placeholder's room has it a moment later.
     fn is_long(self, until: f64) -> bool {
         until - self.created > WAITED_FOR_NODE
     }
@@ -135,28 +134,28 @@ impl Latest {
 mod tests {
     use super::*;
 
-    fn waiting(scheduled: Option<f64>, was_unschedulable: bool) -> Waiting {
-        Waiting { created: 100.0, scheduled, was_unschedulable }
+    fn waiting(scheduled: Option<f64>) -> Waiting {
+        Waiting { created: 100.0, scheduled }
     }
 
     #[test]
     fn a_start_is_cold_where_the_pod_waited_for_a_node() {
-        let kind = |scheduled, unschedulable| waiting(scheduled, unschedulable).start(130.0).kind;
-        assert_eq!([kind(Some(101.0), false), kind(None, false)], [StartKind::Warm; 2]);
-        assert_eq!([kind(Some(120.0), false), kind(Some(101.0), true)], [StartKind::Cold; 2]);
-        assert!((waiting(None, false).start(130.0).seconds - 30.0).abs() < 1e-9);
+        let kind = |scheduled| waiting(scheduled).start(130.0).kind;
+        assert_eq!(
+            [kind(Some(101.0)), kind(None), kind(Some(120.0))],
+            [StartKind::Warm, StartKind::Warm, StartKind::Cold]
+        );
+        assert_eq!(kind(Some(104.0)), StartKind::Warm, "it had to wait for a placeholder to go");
+        assert!((waiting(None).start(130.0).seconds - 30.0).abs() < 1e-9);
     }
 
     #[test]
     fn a_pod_that_goes_says_how_long_it_had_waited_for_a_node_if_it_had() {
-        let seconds = |scheduled, unschedulable| {
-            waiting(scheduled, unschedulable).given_up(160.0).map(|one| one.seconds)
-        };
-        assert_eq!(seconds(None, false), Some(60.0));
-        assert_eq!(seconds(Some(120.0), false), Some(20.0), "and not for its image");
-        assert_eq!(seconds(Some(103.0), false), None, "it found room");
-        assert_eq!(seconds(Some(103.0), true), Some(3.0));
-        assert_eq!(waiting(None, false).given_up(104.0), None, "nobody had looked for room yet");
+        let seconds = |scheduled| waiting(scheduled).given_up(160.0).map(|one| one.seconds);
+        assert_eq!(seconds(None), Some(60.0));
+        assert_eq!(seconds(Some(120.0)), Some(20.0), "and not for its image");
+        assert_eq!(seconds(Some(103.0)), None, "it found room");
+        assert_eq!(waiting(None).given_up(104.0), None, "it had hardly looked for room");
     }
 
     #[test]

@@ -147,8 +147,7 @@ fn a_ref_learns_once_from_pods_that_give_up_and_from_nodes_that_came_before_them
     let lead = |bench: &Bench| bench.engine.active.iter().flatten().next().unwrap().state.lead.clone();
     let mut wanted = lead(&bench);
     let fresh = PodRecord { created: bench.now, ready: None, node: None, ..Bench::ready_pod() };
-    let waiting = PodRecord { unschedulable: true, ..fresh.clone() };
-    bench.pod_as("md-5", Some(waiting)).after(60.0).pod_as("md-5", None).see(Sight::Clear);
+    bench.pod_as("md-5", Some(fresh.clone())).after(60.0).pod_as("md-5", None).see(Sight::Clear);
     wanted.given_up(60.0);
     assert_eq!(lead(&bench), wanted);
 

@@ -30,7 +30,6 @@ fn pod(owner: &str, created: f64) -> PodRecord {
         ready: None,
         terminating: false,
         finished: false,
-        unschedulable: false,
         node: Some("node-1".into()),
         cost: None,
         grace: None,
@@ -125,12 +124,13 @@ fn a_start_is_told_once_and_only_when_it_was_seen() {
 }
 
 #[test]
-fn a_pod_that_once_found_no_node_had_a_cold_start() {
+fn a_pod_that_got_its_node_late_had_a_cold_start() {
     let mut fold = started();
-    let pending = PodRecord { scheduled: None, unschedulable: true, ..pod("md", 100.0) };
+    let pending = PodRecord { scheduled: None, ..pod("md", 100.0) };
     fold.apply(101.0, change("md-2", Some(pending)), 1);
-    fold.apply(120.0, change("md-2", Some(PodRecord { ready: Some(104.0), ..pod("md", 100.0) })), 1);
-    assert_eq!(fold.take_started(), [start(StartKind::Cold, 4.0)]);
+    let late = PodRecord { scheduled: Some(140.0), ready: Some(144.0), ..pod("md", 100.0) };
+    fold.apply(145.0, change("md-2", Some(late)), 1);
+    assert_eq!(fold.take_started(), [start(StartKind::Cold, 44.0)]);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use crate::workloads::{ClaimRecord, NewestNode, NodeOutcome, NodePhase};
 
 /// A pod that found no node.
 fn waiting(created: f64) -> PodRecord {
-    PodRecord { scheduled: None, unschedulable: true, node: None, ..pod("md", created) }
+    PodRecord { scheduled: None, node: None, ..pod("md", created) }
 }
 
 /// A pod on a node.
@@ -68,8 +68,8 @@ fn who_did_not_wait_for_a_node_or_was_not_seen_to_go_gave_nothing_up() {
     let mut fold = started();
     // A node was there; its image was not.
     fold.apply(900.0, change("md-1", None), 1);
-    // Nobody had looked for room yet.
-    fold.apply(100.0, change("md-2", Some(PodRecord { unschedulable: false, ..waiting(100.0) })), 1);
+    // It had hardly looked for room.
+    fold.apply(100.0, change("md-2", Some(waiting(100.0))), 1);
     fold.apply(103.0, change("md-2", None), 1);
     // It ran to its end faster than anybody looked.
     fold.apply(100.0, change("md-3", Some(waiting(100.0))), 1);
