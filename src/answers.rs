@@ -3,6 +3,7 @@
 //! gRPC, HTTP, metrics and hints all read it, so what they say of one tick agrees.
 
 mod learned;
+mod rooms;
 
 use std::{fmt, sync::Arc};
 
@@ -10,6 +11,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
 pub use learned::{ASKED_AT_ONCE, Learned, LearnedQueue, LearnedRef, Question};
+pub use rooms::{RoomRow, Rooms, Trouble};
 
 use crate::{
     forecast::{horizons::HORIZONS, lead::Start, outcomes::Outcomes},
@@ -176,16 +178,21 @@ impl Table {
     }
 }
 
-/// The newest table, and word of it.
+/// The newest table, word of it, and what was asked for of node autoscalers upon it.
 #[derive(Debug)]
 pub struct Answers {
     newest: ArcSwap<Table>,
     ticks: watch::Sender<u64>,
+    rooms: ArcSwap<Rooms>,
 }
 
 impl Default for Answers {
     fn default() -> Self {
-        Self { newest: ArcSwap::from_pointee(Table::default()), ticks: watch::Sender::new(0) }
+        Self {
+            newest: ArcSwap::from_pointee(Table::default()),
+            ticks: watch::Sender::new(0),
+            rooms: ArcSwap::default(),
+        }
     }
 }
 
@@ -212,5 +219,15 @@ impl Answers {
         let before = self.newest.swap(table);
         self.ticks.send_replace(tick);
         before
+    }
+
+    /// What is asked for of node autoscalers. Never waits.
+    pub fn rooms(&self) -> arc_swap::Guard<Arc<Rooms>> {
+        self.rooms.load()
+    }
+
+    /// Publishes what is asked for; whoever writes it alone calls this.
+    pub fn publish_rooms(&self, rooms: Rooms) {
+        self.rooms.store(Arc::new(rooms));
     }
 }

@@ -23,8 +23,8 @@ use tokio_util::sync::CancellationToken;
 
 pub use api::{
     AheadReport, BurstReport, ForecastReport, LeadReport, LeadTimeReport, NodeReport, ObjectReport,
-    PartReport, QuantileReport, QueueReport, RefReport, ServiceReport, SkillReport, SpendReport, StartReport,
-    TrapReport, WorkloadReport,
+    PartReport, QuantileReport, QueueReport, RefReport, RoomReport, ServiceReport, SkillReport, SpendReport,
+    StartReport, TrapReport, TroubleReport, WorkloadReport,
 };
 
 use crate::{

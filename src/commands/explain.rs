@@ -7,7 +7,7 @@ use std::io;
 use anyhow::{Context as _, Result, bail};
 use serde::de::DeserializeOwned;
 
-use crate::http::{NodeReport, ObjectReport, QueueReport, RefReport, WorkloadReport};
+use crate::http::{NodeReport, ObjectReport, QueueReport, RefReport, RoomReport, WorkloadReport};
 
 /// Asks the server at `http` and prints all refs of that name.
 pub(super) fn run(name: &str, http: &str) -> Result<()> {
@@ -102,11 +102,29 @@ fn write_node(out: &mut impl io::Write, node: &NodeReport) -> io::Result<()> {
 }
 
 fn write_object(out: &mut impl io::Write, object: &ObjectReport) -> io::Result<()> {
-    let ObjectReport { kind, namespace, name, .. } = object;
-    object
-        .traps
-        .iter()
-        .try_for_each(|trap| writeln!(out, "{kind} {namespace}/{name}  {}: {}", trap.trap, trap.what))
+    let ObjectReport { kind, namespace, name, room, traps, workload: _ } = object;
+    let mut say = |what: &str, words: &str| writeln!(out, "{kind} {namespace}/{name}  {what}: {words}");
+    if let Some(room) = room {
+        say("room", &words_of(room))?;
+        room.troubles.iter().try_for_each(|trouble| say(&trouble.reason, &trouble.what))?;
+    }
+    traps.iter().try_for_each(|trap| say(&trap.trap, &trap.what))
+}
+
+fn words_of(room: &RoomReport) -> String {
+    let RoomReport { asked_here, chunks, due, at_most, troubles: _ } = room;
+    if !asked_here {
+        return "another replica asks for it, the one whose foresail_leader is 1".to_owned();
+    }
+    let asked = chunks.unwrap_or(0);
+    let is = match asked {
+        0 => "none is asked for".to_owned(),
+        1 => "for 1 pod is asked for".to_owned(),
+        pods => format!("for {pods} pods is asked for"),
+    };
+    let due = if *due == asked { String::new() } else { format!(", for {due} it should be") };
+    let most = at_most.map(|most| format!("; for {most} at most, since no node came for more"));
+    is + &due + &most.unwrap_or_default()
 }
 
 fn count<N: ToString>(n: Option<N>) -> String {
@@ -132,12 +150,11 @@ fn write_queue(out: &mut impl io::Write, queue: &QueueReport) -> io::Result<()> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::StartReport;
+    use crate::http::{StartReport, TroubleReport};
 
-    #[test]
-    fn how_pods_and_nodes_start_is_told_as_far_as_it_was_seen() {
+    fn workload() -> WorkloadReport {
         let starts = |count, median| StartReport { count, median };
-        let mut workload = WorkloadReport {
+        WorkloadReport {
             target: "Deployment/chem/md".to_owned(),
             replicas: Some(3),
             ready: Some(2),
@@ -153,7 +170,12 @@ mod tests {
                 instance_type: Some("g6.2xlarge".to_owned()),
                 seconds: 88.4,
             }),
-        };
+        }
+    }
+
+    #[test]
+    fn how_pods_and_nodes_start_is_told_as_far_as_it_was_seen() {
+        let mut workload = workload();
         let said = |workload: &WorkloadReport| {
             let mut out = Vec::new();
             write_workload(&mut out, workload).unwrap();
@@ -168,5 +190,49 @@ mod tests {
         );
         (workload.given_up_starts, workload.newest_node) = (0, None);
         assert!(!said(&workload).contains("given up") && !said(&workload).contains("node "));
+    }
+
+    #[test]
+    fn the_room_of_an_object_is_told_with_what_is_in_its_way() {
+        let said = |room: Option<RoomReport>| {
+            let mut out = Vec::new();
+            write_object(&mut out, &object(room)).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        let here = RoomReport { asked_here: true, ..RoomReport::default() };
+        assert_eq!(said(None), "");
+        let lines = [
+            RoomReport::default(),
+            here.clone(),
+            RoomReport { due: 3, ..here.clone() },
+            RoomReport { chunks: Some(1), due: 1, ..here.clone() },
+            RoomReport { chunks: Some(4), due: 2, at_most: Some(2), ..here.clone() },
+        ]
+        .map(|room| said(Some(room)));
+        assert_eq!(
+            lines,
+            [
+                "another replica asks for it, the one whose foresail_leader is 1",
+                "none is asked for",
+                "none is asked for, for 3 it should be",
+                "for 1 pod is asked for",
+                "for 4 pods is asked for, for 2 it should be; for 2 at most, since no node came for more",
+            ]
+            .map(|words| format!("ScaledObject chem/md  room: {words}\n"))
+        );
+        let trouble = TroubleReport { reason: "forbidden".to_owned(), what: "a right is missing".to_owned() };
+        let told = said(Some(RoomReport { troubles: vec![trouble], ..here }));
+        assert!(told.ends_with("\nScaledObject chem/md  forbidden: a right is missing\n"), "{told}");
+    }
+
+    fn object(room: Option<RoomReport>) -> ObjectReport {
+        ObjectReport {
+            kind: "ScaledObject".to_owned(),
+            namespace: "chem".to_owned(),
+            name: "md".to_owned(),
+            workload: workload(),
+            room,
+            traps: vec![],
+        }
     }
 }

@@ -32,9 +32,10 @@ use super::{
     shape::{Purpose, Shape},
 };
 use crate::{
-    answers::Table,
+    answers::{Rooms, Table, Trouble},
     config::{hints::HintMode, source::WorkloadName},
     nodes::Spares,
+    telemetry::HintsMetrics,
     workloads::Sight,
 };
 
@@ -99,8 +100,8 @@ struct Room {
     consolidate_after: Option<f64>,
     /// Until when nothing is written, since the kind is not there.
     absent_until: f64,
-    /// The words that the log has of the room as a whole.
-    said: String,
+    /// What is in the way of all, as the log has it.
+    trouble: Option<Failure>,
 }
 
 impl Room {
@@ -120,7 +121,7 @@ impl Room {
             pools_due: 0.0,
             consolidate_after: None,
             absent_until: 0.0,
-            said: String::new(),
+            trouble: None,
         }
     }
 
@@ -129,15 +130,29 @@ impl Room {
         self.part.config.mode != HintMode::Adopt
     }
 
-    /// One look at what is wanted.
+    /// One look at what is wanted, and word of what is asked for.
     fn step(&mut self) {
+        self.look();
+        self.part.answers.publish_rooms(self.rooms());
+    }
+
+    fn rooms(&self) -> Rooms {
+        if self.term.is_none() {
+            return Rooms::Elsewhere;
+        }
+        let row = |(name, kept): (&WorkloadName, &Kept)| (name.clone(), kept.row(self.spares.of(name)));
+        let trouble =
+            |failure: &Failure| Trouble { reason: failure.reason.name(), words: failure.words.clone() };
+        Rooms::Here { rows: self.kept.iter().map(row).collect(), trouble: self.trouble.as_ref().map(trouble) }
+    }
+
+    fn look(&mut self) {
         let now = self.part.clock.now();
         let term = self.part.leadership.is_held(now).then(|| self.part.leadership.term());
         if self.term != term {
             // Tasks of another term end where they are.
-            let (part, kind, said) = (self.part.clone(), self.kind, std::mem::take(&mut self.said));
-            *self = Self { term, said, ..Self::new(part, kind) };
-            self.part.metrics.chunks.forget_all();
+            let (part, kind, trouble) = (self.part.clone(), self.kind, self.trouble.take());
+            *self = Self { term, trouble, ..Self::new(part, kind) };
         }
         let table = self.part.answers.load_newest();
         if term.is_none() || table.tick == 0 || table.sight != Some(Sight::Clear) && !self.surveyed {
@@ -219,14 +234,8 @@ impl Room {
         for (name, step) in next {
             self.begin(name, step);
         }
-        let (spares, metrics) = (&self.spares, &self.part.metrics.chunks);
-        self.kept.retain(|name, kept| {
-            let over = kept.is_over() && !spares.iter().any(|(known, _)| known == name);
-            if over {
-                kept.forget(name, metrics);
-            }
-            !over
-        });
+        let spares = &self.spares;
+        self.kept.retain(|name, kept| !kept.is_over() || spares.iter().any(|(known, _)| known == name));
     }
 
     fn begin(&mut self, name: WorkloadName, step: Step) {
@@ -242,7 +251,7 @@ impl Room {
             Step::Shape => {
                 let Some((target, version)) = kept.target.clone() else { return };
                 let (sidecar, before) = (config.sidecar.clone(), kept.shape.clone());
-                let metrics = self.part.metrics.clone();
+                let metrics = self.part.metrics.hints.clone();
                 kept.begin();
                 self.tasks.spawn(async move {
                     let purpose = match kind {
@@ -254,7 +263,7 @@ impl Room {
                         if kind == Kind::CapacityBuffer && before.as_deref() != Some(&shape) {
                             let template = place.pod_template(&shape);
                             let applied = calls::apply(&client, Kind::PodTemplate, &template, false).await;
-                            kept::count(&metrics.chunks, Kind::PodTemplate, &applied);
+                            count(&metrics, Kind::PodTemplate, &applied);
                             applied?;
                         }
                         Ok(Arc::new(shape))
@@ -283,28 +292,28 @@ impl Room {
     /// Takes what a task has found.
     fn take(&mut self, done: Done) {
         let now = self.part.clock.now();
-        let metrics = &self.part.metrics.chunks;
+        let metrics = &self.part.metrics.hints;
         match done {
             Done::Pools(after) => self.consolidate_after = after,
             Done::Survey(result) => self.take_survey(now, result),
             Done::Shape(name, result) => {
                 let Some(kept) = self.kept.get_mut(&name) else { return };
-                kept.shaped(now, &name, result, self.kind, metrics);
+                kept.shaped(now, &name, result, self.kind);
             }
             Done::Write(name, chunks, result) => {
-                kept::count(metrics, self.kind, &result);
-                if let Err(Failure { reason: Reason::Absent, words }) = &result {
+                count(metrics, self.kind, &result);
+                if let Err(failure @ Failure { reason: Reason::Absent, .. }) = &result {
                     self.absent_until = now + REST;
-                    say(&mut self.said, words);
+                    self.say(failure.clone());
                 }
                 let Some(kept) = self.kept.get_mut(&name) else { return };
-                kept.wrote(now, &name, chunks, result, metrics);
+                kept.wrote(now, &name, chunks, result);
             }
             Done::Stray(name, result) => {
-                kept::count(metrics, self.kind, &result);
+                count(metrics, self.kind, &result);
                 match result {
                     Ok(_) => tracing::info!(name, "nobody wants this room any more: it is at 0"),
-                    Err(failure) => say(&mut self.said, &failure.words),
+                    Err(failure) => self.say(failure),
                 }
             }
         }
@@ -317,19 +326,17 @@ impl Room {
         let found = match result {
             Ok(found) => found,
             Err(failure) => {
-                say(&mut self.said, &failure.words);
-                let trouble = &self.part.metrics.chunks.trouble;
-                trouble.with_label_values(&["", "", failure.reason.name()]).set(1);
                 match failure.reason {
                     Reason::Absent => (self.absent_until, self.survey_due) = (now + REST, now + REST),
                     // What is there stays unknown, and what is wanted can be written all the same.
                     Reason::Forbidden => (self.surveyed, self.survey_due) = (true, now + REST),
                     _ => {}
                 }
+                self.say(failure);
                 return;
             }
         };
-        self.well();
+        self.trouble = None;
         let table = self.part.answers.load_newest();
         if table.sight != Some(Sight::Clear) {
             return;
@@ -356,22 +363,21 @@ impl Room {
                 self.spares.begin(now, name.clone(), objects::chunks_of(&object));
             }
             let kept = self.kept.entry(name.clone()).or_default();
-            kept.saw(now, began, name, self.kind, object, &self.part.metrics.chunks);
+            kept.saw(now, began, name, self.kind, object);
         }
         for (name, kept) in &mut self.kept {
             if !seen.contains(name) {
-                kept.missed(began, name, ours, &self.part.metrics.chunks);
+                kept.missed(began, name, ours);
             }
         }
         self.surveyed = true;
     }
 
-    /// The kind is there and may be read.
-    fn well(&mut self) {
-        self.said.clear();
-        for reason in [Reason::Absent, Reason::Forbidden, Reason::Unanswered] {
-            // Where it was not there before, it is gone all the same.
-            let _ = self.part.metrics.chunks.trouble.remove_label_values(&["", "", reason.name()]);
+    /// Says what is in the way of all, once until it is something else.
+    fn say(&mut self, failure: Failure) {
+        if self.trouble.as_ref() != Some(&failure) {
+            tracing::warn!("{}", failure.words);
+            self.trouble = Some(failure);
         }
     }
 
@@ -391,12 +397,10 @@ impl Room {
     }
 }
 
-/// Says something of the room as a whole, once until it is something else.
-fn say(said: &mut String, words: &str) {
-    if said != words {
-        words.clone_into(said);
-        tracing::warn!("{words}");
-    }
+/// Counts a write.
+fn count<T>(metrics: &HintsMetrics, kind: Kind, result: &Result<T, Failure>) {
+    let word = result.as_ref().err().map_or("ok", |failure| failure.reason.result());
+    metrics.room_writes.with_label_values(&[kind.name(), word]).inc();
 }
 
 /// What a workload's pods are made of: its object, and the API's version of that.

@@ -2,6 +2,7 @@
 
 mod ask;
 mod learned;
+mod objects;
 
 use std::collections::HashMap;
 
@@ -15,12 +16,14 @@ use serde::{Deserialize, Serialize};
 use ask::{Found, FoundRef};
 
 use crate::{
-    answers::{ObjectRow, QueueRow, Row},
-    config::source::WorkloadName,
+    answers::{QueueRow, Row},
     http::Http,
     sizing::Workload,
     workloads::{NewestNode, Sighting, StartKind},
 };
+
+pub use objects::{ObjectReport, RoomReport, TrapReport, TroubleReport};
+pub(super) use objects::{objects, objects_of};
 
 pub use learned::{
     AheadReport, BurstReport, ForecastReport, LeadReport, LeadTimeReport, PartReport, QuantileReport,
@@ -139,50 +142,6 @@ pub struct StartReport {
     /// Seconds from created to Ready, median of the latest; null before the first. Cold ones from the claim of the
     /// node where that is known and older.
     pub median: Option<f64>,
-}
-
-/// A ScaledObject or ScaledJob that refers to this Foresail.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ObjectReport {
-    /// Kind.
-    pub kind: String,
-    /// Namespace.
-    pub namespace: String,
-    /// Name.
-    pub name: String,
-    /// What it scales.
-    pub workload: WorkloadReport,
-    /// What stands in the way in it.
-    pub traps: Vec<TrapReport>,
-}
-
-/// What stands in the way in an object.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct TrapReport {
-    /// Its name, as metrics have it.
-    pub trap: String,
-    /// What it does, and what would be right.
-    pub what: String,
-}
-
-pub(super) async fn objects(State(http): State<Http>) -> Json<Vec<ObjectReport>> {
-    Json(http.answers.load().objects.iter().map(object_report).collect())
-}
-
-pub(super) async fn objects_of(
-    State(http): State<Http>,
-    Path((namespace, name)): Path<(String, String)>,
-) -> Json<Vec<ObjectReport>> {
-    let table = http.answers.load();
-    let named =
-        |row: &&ObjectRow| (&row.sighting.name.namespace, &row.sighting.name.name) == (&namespace, &name);
-    Json(table.objects.iter().filter(named).map(object_report).collect())
-}
-
-fn object_report(row: &ObjectRow) -> ObjectReport {
-    let WorkloadName { kind, namespace, name } = row.sighting.name.clone();
-    let traps = row.traps().map(|(trap, what)| TrapReport { trap: trap.to_owned(), what });
-    ObjectReport { kind, namespace, name, workload: workload_report(&row.sighting), traps: traps.collect() }
 }
 
 fn workload_report(sighting: &Sighting) -> WorkloadReport {

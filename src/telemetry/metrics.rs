@@ -1,8 +1,8 @@
 //! Prometheus metrics: counters of the rooms, and a collector that reads the answers at scrape time,
 //! so that a queue or a ref that is gone leaves no series behind.
 
-mod chunks;
 mod outcomes;
+mod rooms;
 mod table;
 
 use std::sync::Arc;
@@ -14,7 +14,6 @@ use prometheus::{
     proto::MetricType,
 };
 
-pub use self::chunks::ChunkMetrics;
 use self::table::TableCollector;
 use crate::{answers::Answers, clock::Clock};
 
@@ -72,8 +71,6 @@ pub struct Metrics {
     pub refs: IntGauge,
     /// What is seen of Kubernetes.
     pub kubernetes: KubernetesMetrics,
-    /// Room that is asked for.
-    pub chunks: ChunkMetrics,
     /// What is written to Kubernetes.
     pub hints: HintsMetrics,
 }
@@ -87,6 +84,8 @@ pub struct HintsMetrics {
     pub events: IntCounterVec,
     /// Deletion costs written or taken back, by result: `ok` or `error`.
     pub cost_writes: IntCounterVec,
+    /// Writes that ask for room, by kind of what was written and result.
+    pub room_writes: IntCounterVec,
 }
 
 impl HintsMetrics {
@@ -102,6 +101,11 @@ impl HintsMetrics {
                 "foresail_deletion_cost_writes_total",
                 "Deletion costs written onto pods or taken back.",
                 &["result"],
+            ),
+            room_writes: counters(
+                "foresail_hint_writes_total",
+                "Writes that ask for room: ok, absent (the API is not there), conflict, forbidden or error.",
+                &["kind", "result"],
             ),
         }
     }
@@ -273,7 +277,6 @@ impl Metrics {
             reloads: counters("foresail_config_reloads_total", "Reloads of the configuration.", &["result"]),
             refs: IntGauge::new("foresail_refs", "References known.").expect(FIXED),
             kubernetes: KubernetesMetrics::new(),
-            chunks: ChunkMetrics::new(),
             hints: HintsMetrics::new(),
         };
         let build = gauges("foresail_build_info", "The version that runs; always 1.", &["version"]);
@@ -312,8 +315,7 @@ impl Metrics {
             refs,
             kubernetes:
                 KubernetesMetrics { watch_errors, refused, pods, starts, given_up, node_starts, node_failures },
-            chunks: ChunkMetrics { written, writes, trouble },
-            hints: HintsMetrics { leader, events, cost_writes },
+            hints: HintsMetrics { leader, events, cost_writes, room_writes },
         } = self;
         vec![
             Box::new(grpc_requests.clone()),
@@ -336,12 +338,10 @@ impl Metrics {
             Box::new(given_up.clone()),
             Box::new(node_starts.clone()),
             Box::new(node_failures.clone()),
-            Box::new(written.clone()),
-            Box::new(writes.clone()),
-            Box::new(trouble.clone()),
             Box::new(leader.clone()),
             Box::new(events.clone()),
             Box::new(cost_writes.clone()),
+            Box::new(room_writes.clone()),
         ]
     }
 

@@ -5,7 +5,7 @@ use regex::Regex;
 use super::{generated::table, pages::source};
 
 /// Where these structs stand.
-const FILES: [&str; 2] = ["src/http/api.rs", "src/http/api/learned.rs"];
+const FILES: [&str; 3] = ["src/http/api.rs", "src/http/api/learned.rs", "src/http/api/objects.rs"];
 
 /// The table of each struct that the API writes, by the struct's name.
 pub(super) fn tables() -> Vec<(String, String)> {

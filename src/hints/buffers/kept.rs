@@ -10,9 +10,9 @@ use super::{
     objects::{self, Kind, Reply},
 };
 use crate::{
+    answers::{RoomRow, Trouble},
     config::{hints::HintMode, source::WorkloadName},
     hints::shape::Shape,
-    telemetry::ChunkMetrics,
 };
 
 /// Seconds between two writes of one object.
@@ -129,14 +129,13 @@ impl Kept {
         name: &WorkloadName,
         result: Result<Arc<Shape>, Failure>,
         kind: Kind,
-        metrics: &ChunkMetrics,
     ) {
         self.busy = false;
         self.shape_due = now + SHAPE_EVERY;
         match result {
             Ok(shape) => {
                 self.failed_shapes = 0;
-                self.well(name, Origin::Shape, metrics);
+                self.well(Origin::Shape);
                 if self.shape.as_ref() != Some(&shape) {
                     for note in &shape.notes {
                         tracing::warn!(object = %name, "the room may not fit its pods: {note}");
@@ -149,7 +148,7 @@ impl Kept {
             }
             Err(failure) => {
                 self.shape_due = now + rest(&failure, &mut self.failed_shapes);
-                self.trouble(name, Origin::Shape, failure, metrics);
+                self.trouble(name, Origin::Shape, failure);
             }
         }
     }
@@ -161,28 +160,24 @@ impl Kept {
         name: &WorkloadName,
         chunks: u32,
         result: Result<DynamicObject, Failure>,
-        metrics: &ChunkMetrics,
     ) {
         self.busy = false;
         self.wrote = now;
         match result {
             Ok(found) => {
                 self.failed_writes = 0;
-                self.well(name, Origin::Write, metrics);
+                self.well(Origin::Write);
                 self.written = Some(chunks);
                 self.found = Some(found);
                 self.unread_since = self.unread_since.or(Some(now)).filter(|_| chunks > 0);
                 tracing::debug!(object = %name, chunks, "room is asked for");
-                metrics.written.with_label_values(&[&name.namespace, &name.name]).set(chunks.into());
             }
+            Err(Failure { reason: Reason::Replaced, .. }) => self.lost(),
             // Nothing asks for room any more.
-            Err(Failure { reason: Reason::Replaced | Reason::Gone, .. }) if chunks == 0 => {
-                self.lost(name, metrics);
-            }
-            Err(Failure { reason: Reason::Replaced, .. }) => self.lost(name, metrics),
+            Err(Failure { reason: Reason::Gone, .. }) if chunks == 0 => self.lost(),
             Err(failure) => {
                 self.rest_until = now + rest(&failure, &mut self.failed_writes);
-                self.trouble(name, Origin::Write, failure, metrics);
+                self.trouble(name, Origin::Write, failure);
             }
         }
     }
@@ -195,44 +190,41 @@ impl Kept {
         name: &WorkloadName,
         kind: Kind,
         found: DynamicObject,
-        metrics: &ChunkMetrics,
     ) {
         if self.busy || self.wrote >= began {
             return;
         }
         let chunks = objects::chunks_of(&found);
-        self.clear(name, Reason::Gone, metrics);
+        self.troubles.remove(&Reason::Gone);
         self.written = Some(chunks);
         let reply = Reply::of(kind, &found);
         self.found = Some(found);
-        metrics.written.with_label_values(&[&name.namespace, &name.name]).set(chunks.into());
-        self.heed(now, name, chunks, reply, metrics);
+        self.heed(now, name, chunks, reply);
     }
 
     /// It was not there in a survey that began at `began`.
-    pub(super) fn missed(&mut self, began: f64, name: &WorkloadName, ours: bool, metrics: &ChunkMetrics) {
+    pub(super) fn missed(&mut self, began: f64, name: &WorkloadName, ours: bool) {
         if self.busy || self.wrote >= began {
             return;
         }
         if self.found.is_some() {
-            self.lost(name, metrics);
+            self.lost();
         }
         if !ours && !self.uid.is_empty() {
             let words =
                 format!("there is no CapacityBuffer with the label {}={}", objects::FOR_LABEL, name.name);
-            self.trouble(name, Origin::Reply, Failure { reason: Reason::Gone, words }, metrics);
+            self.trouble(name, Origin::Reply, Failure { reason: Reason::Gone, words });
         }
     }
 
-    fn lost(&mut self, name: &WorkloadName, metrics: &ChunkMetrics) {
+    fn lost(&mut self) {
         (self.written, self.found, self.unread_since) = (None, None, None);
         // The next one begins from nothing, its template included.
         (self.shape, self.shape_due) = (None, 0.0);
-        let _ = metrics.written.remove_label_values(&[&name.namespace, &name.name]);
     }
 
     /// Heeds what those who bring nodes say.
-    fn heed(&mut self, now: f64, name: &WorkloadName, chunks: u32, reply: Reply, metrics: &ChunkMetrics) {
+    fn heed(&mut self, now: f64, name: &WorkloadName, chunks: u32, reply: Reply) {
         if chunks == 0 {
             self.unread_since = None;
         }
@@ -242,19 +234,19 @@ impl Kept {
             let words = "nobody has taken up its CapacityBuffer: is the feature gate CapacityBuffer of Karpenter on, \
                          or the Cluster Autoscaler told to read buffers?";
             let failure = Failure { reason: Reason::NobodyReconciles, words: words.to_owned() };
-            self.trouble(name, Origin::Reply, failure, metrics);
+            self.trouble(name, Origin::Reply, failure);
         } else if reply != Reply::Silence {
             self.unread_since = None;
-            self.clear(name, Reason::NobodyReconciles, metrics);
+            self.troubles.remove(&Reason::NobodyReconciles);
         } else if chunks > 0 {
             self.unread_since = self.unread_since.or(Some(now));
         }
         match &reply {
             Reply::Unready(why) => {
                 let words = format!("its room cannot be taken up: {why}");
-                self.trouble(name, Origin::Reply, Failure { reason: Reason::Unready, words }, metrics);
+                self.trouble(name, Origin::Reply, Failure { reason: Reason::Unready, words });
             }
-            _ => self.clear(name, Reason::Unready, metrics),
+            _ => drop(self.troubles.remove(&Reason::Unready)),
         }
         let patience = (COME_WITHIN * self.cold).max(READ_WITHIN);
         let since = self.reply.take().filter(|(before, _)| *before == reply).map_or(now, |(_, since)| since);
@@ -264,11 +256,11 @@ impl Kept {
                 self.cap = Some((chunks / 2).max(1));
                 let words =
                     format!("no node has come for its room in {patience:.0} s: half of it is asked for");
-                self.trouble(name, Origin::Reply, Failure { reason: Reason::NoCapacity, words }, metrics);
+                self.trouble(name, Origin::Reply, Failure { reason: Reason::NoCapacity, words });
             }
             Reply::Wanting => {}
             _ => {
-                self.clear(name, Reason::NoCapacity, metrics);
+                self.troubles.remove(&Reason::NoCapacity);
                 if long {
                     self.cap = self.cap.and_then(|cap| cap.checked_mul(2));
                 }
@@ -278,15 +270,12 @@ impl Kept {
     }
 
     /// What failed so before went well.
-    fn well(&mut self, name: &WorkloadName, origin: Origin, metrics: &ChunkMetrics) {
-        let over = self.troubles.iter().filter(|(_, (of, _))| *of == origin);
-        for reason in over.map(|(reason, _)| *reason).collect::<Vec<_>>() {
-            self.clear(name, reason, metrics);
-        }
+    fn well(&mut self, origin: Origin) {
+        self.troubles.retain(|_, (of, _)| *of != origin);
     }
 
     /// Says what is in the way, once until it is something else.
-    fn trouble(&mut self, name: &WorkloadName, origin: Origin, failure: Failure, metrics: &ChunkMetrics) {
+    fn trouble(&mut self, name: &WorkloadName, origin: Origin, failure: Failure) {
         let Failure { reason, words } = failure;
         if self.troubles.get(&reason).is_some_and(|(_, said)| *said == words) {
             return;
@@ -295,23 +284,21 @@ impl Kept {
         if reason != Reason::Absent {
             tracing::warn!(object = %name, reason = reason.name(), "{words}");
         }
-        metrics.trouble.with_label_values(&[&name.namespace, &name.name, reason.name()]).set(1);
         self.troubles.insert(reason, (origin, words));
     }
 
-    fn clear(&mut self, name: &WorkloadName, reason: Reason, metrics: &ChunkMetrics) {
-        if self.troubles.remove(&reason).is_some() {
-            let _ = metrics.trouble.remove_label_values(&[&name.namespace, &name.name, reason.name()]);
+    /// What is told of it, where so many chunks are due.
+    pub(super) fn row(&self, due: u32) -> RoomRow {
+        let trouble = |(reason, (_, words)): (&Reason, &(Origin, String))| Trouble {
+            reason: reason.name(),
+            words: words.clone(),
+        };
+        RoomRow {
+            chunks: self.found.as_ref().map(objects::chunks_of),
+            due,
+            at_most: self.cap,
+            troubles: self.troubles.iter().map(trouble).collect(),
         }
-    }
-
-    /// Nothing is told of it any more.
-    pub(super) fn forget(&mut self, name: &WorkloadName, metrics: &ChunkMetrics) {
-        let troubles = std::mem::take(&mut self.troubles);
-        for reason in troubles.keys() {
-            let _ = metrics.trouble.remove_label_values(&[&name.namespace, &name.name, reason.name()]);
-        }
-        let _ = metrics.written.remove_label_values(&[&name.namespace, &name.name]);
     }
 }
 
@@ -323,10 +310,4 @@ fn rest(failure: &Failure, failures: &mut i32) -> f64 {
     let rest = (REST[0] * 2.0_f64.powi(*failures)).min(REST[1]);
     *failures = (*failures + 1).min(10);
     rest
-}
-
-/// Counts a write.
-pub(super) fn count<T>(metrics: &ChunkMetrics, kind: Kind, result: &Result<T, Failure>) {
-    let word = result.as_ref().err().map_or("ok", |failure| failure.reason.result());
-    metrics.writes.with_label_values(&[kind.name(), word]).inc();
 }

@@ -5,7 +5,10 @@ mod scene;
 use serde_json::{Value, json};
 
 use self::scene::{Scene, Wants, buffer, status};
-use crate::config::hints::HintMode;
+use crate::{
+    answers::{RoomRow, Rooms},
+    config::hints::HintMode,
+};
 
 const TEMPLATE: &str = "/api/v1/namespaces/chem/podtemplates/foresail-md";
 
@@ -54,6 +57,7 @@ async fn a_template_and_a_buffer_are_written_once_and_given_up_as_pods_are_seen(
     );
     assert_eq!(written["metadata"]["labels"]["app.kubernetes.io/managed-by"], "foresail");
     assert!(scene.part.metrics.text().contains("foresail_hint_chunks{name=\"md\",namespace=\"chem\"} 3"));
+    assert_eq!(scene.room("md"), Some(RoomRow { chunks: Some(3), due: 3, ..RoomRow::default() }));
 
     // Nobody knows how soon empty nodes go.
     scene.want("md", ASKED);
@@ -100,6 +104,7 @@ async fn who_may_not_write_writes_nothing_and_who_may_again_begins_with_what_is_
     scene.want("idle", NOTHING);
     scene.play(30).await;
     assert_eq!(scene.server().writes, []);
+    assert_eq!(**scene.part.answers.rooms(), Rooms::Elsewhere);
 
     scene.part.leadership.set(f64::INFINITY, scene.part.clock.now());
     scene.play(4).await;
@@ -154,6 +159,9 @@ async fn a_missing_right_is_named_once_and_tried_again() {
     assert_eq!(scene.said("cannot patch resource"), 1);
     assert!(scene.is_in_trouble("md", "forbidden"));
     assert_eq!(scene.writes_to("capacitybuffers"), 3, "once a minute");
+    let room = scene.room("md").unwrap();
+    assert_eq!((room.chunks, room.due), (None, 3));
+    assert!(room.troubles[0].words.contains(right), "{room:?}");
     scene.server().faults.clear();
     scene.play(61).await;
     assert_eq!(scene.chunks(&buffer("foresail-md")), Some(3));
@@ -217,6 +225,7 @@ async fn without_nodes_half_is_asked_for_and_without_a_reader_it_is_said() {
     scene.play(30).await;
     assert_eq!(scene.chunks(&buffer("foresail-md")), Some(2));
     assert!(scene.is_in_trouble("md", "capacity-unavailable"));
+    assert_eq!(scene.room("md").unwrap().at_most, Some(2));
 
     say(&scene, "FitsExistingCapacity");
     scene.play(150).await;

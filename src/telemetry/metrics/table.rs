@@ -11,6 +11,7 @@ use prometheus::{
 use super::{
     FIXED,
     outcomes::{self, FORECAST_METRICS},
+    rooms::{self, ROOM_METRICS},
 };
 use crate::{
     answers::{Answers, QueueRow, Row, Table},
@@ -157,7 +158,7 @@ const OBJECT_METRICS: &[(&str, &str, &[&str])] = &[
 fn table_metrics() -> impl Iterator<Item = (&'static str, &'static str, &'static [&'static str])> {
     let queues = QUEUE_COLUMNS.iter().map(|column| (column.0, column.1, QUEUE_LABELS));
     let refs = REF_COLUMNS.iter().map(|column| (column.0, column.1, REF_LABELS));
-    queues.chain(refs).chain(FORECAST_METRICS).chain(OBJECT_METRICS.iter().copied())
+    queues.chain(refs).chain(FORECAST_METRICS).chain(OBJECT_METRICS.iter().copied()).chain(ROOM_METRICS)
 }
 
 fn described() -> Vec<Desc> {
@@ -186,6 +187,7 @@ impl Collector for TableCollector {
         families.extend(self::families(REF_COLUMNS, REF_LABELS, &refs, now));
         families.extend(outcomes::families(&table.outcomes));
         families.extend(object_families(&table));
+        families.extend(rooms::families(&self.answers.rooms()));
         families
     }
 }

@@ -16,7 +16,7 @@ use futures_util::future::join_all;
 use self::{
     lives::now,
     measured::{Measured, table},
-    place::{Hints, PRIORITY_CLASS, Place, Workload},
+    place::{Hints, PRIORITY_CLASS, Place, REGISTRATION_DELAY, Workload},
 };
 use super::{Cluster, Scenario, scenarios};
 use crate::{api::eventually, stack::Options, support::postgres::PostgresServer, worker::store::Work};
@@ -107,6 +107,9 @@ async fn play(place: &Place, due: f64) -> Measured {
     place.jobs.submit(JOBS, Work::Run(RUN)).await;
     let outcome = place.jobs.until_all_ended(LONG).await;
     outcome.each_ran_once();
+    let cold = place.until_cold_start_is_known().await;
+    let node = f64::from(REGISTRATION_DELAY);
+    assert!((0.8 * node..2.0 * node).contains(&cold), "a node takes {node} s and a start on it {cold:.0} s");
     eventually("everything is given back", LONG, async || {
         let nodes = place.nodes().iter().filter(|node| node.went.is_none()).count();
         let chunks = place.chunks().await?;

@@ -10,6 +10,7 @@ use crate::{
     foresail::Foresail,
     jobs::Jobs,
     record::setting::{QUEUE, deployment, node_pool, scaled_object},
+    server,
     stack::Options,
     support::redis::RedisServer,
     worker::store::Work,
@@ -69,9 +70,21 @@ async fn room_stands_by_for_jobs_that_are_expected_whoever_writes_and_goes_with_
             if holds { Ok(()) } else { Err(format!("{nodes} nodes, {workers} workers, {wanted} chunks")) }
         })
         .await;
-        assert!(
-            one.metric("foresail_hint_chunks{").is_some() != other.metric("foresail_hint_chunks{").is_some()
-        );
+        let (writer, other) = if is_written_by(&one) { (&one, &other) } else { (&other, &one) };
+        assert!(is_written_by(writer) && !is_written_by(other));
+        let explain = |foresail: &Foresail| {
+            let output =
+                server::run(&["explain", &format!("{namespace}/worker"), "--http", &foresail.url("")]);
+            server::text(&output.stdout)
+        };
+        eventually("explain tells of it", LONG, async || {
+            let said = explain(writer);
+            let told = said.contains("/worker  room: for ") && said.contains(" is asked for");
+            if told { Ok(()) } else { Err(said) }
+        })
+        .await;
+        let said = explain(other);
+        assert!(said.contains("room: another replica asks for it"), "{said}");
     };
     tokio::select! {
         () = feeding => {}
@@ -79,7 +92,7 @@ async fn room_stands_by_for_jobs_that_are_expected_whoever_writes_and_goes_with_
     }
 
     // Whoever writes is killed: the other one goes on.
-    let told = if one.metric("foresail_hint_chunks{").is_some() {
+    let told = if is_written_by(&one) {
         one.kill();
         other
     } else {
@@ -88,7 +101,7 @@ async fn room_stands_by_for_jobs_that_are_expected_whoever_writes_and_goes_with_
         one
     };
     eventually("the other one writes", Duration::from_mins(1), async || {
-        told.metric("foresail_hint_chunks{").map(|_| ()).ok_or_else(|| "it does not".to_owned())
+        if is_written_by(&told) { Ok(()) } else { Err("it does not".to_owned()) }
     })
     .await;
 
@@ -131,6 +144,10 @@ hints: {{ mode: capacity-buffer, chunks: {CHUNKS}, hold: 20s, lease: {{ namespac
         cluster.stack.kubeconfig.display(),
     );
     Foresail::start_as(name, &cluster.logs, &sections).await
+}
+
+fn is_written_by(foresail: &Foresail) -> bool {
+    foresail.metric("foresail_hint_chunks{").is_some()
 }
 
 async fn buffer(cluster: &Cluster, namespace: &str) -> Result<Value, String> {

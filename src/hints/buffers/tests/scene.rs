@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use tower_test::mock::SendResponse;
 
 use crate::{
-    answers::{NoAnswer, ObjectRow, Row, Standing, Table},
+    answers::{NoAnswer, ObjectRow, RoomRow, Rooms, Row, Standing, Table},
     config::{
         hints::{HintMode, HintsConfig},
         source::WorkloadName,
@@ -213,6 +213,16 @@ impl Scene {
     /// Writes to paths that hold a text.
     pub(super) fn writes_to(&self, part: &str) -> usize {
         self.server().writes.iter().filter(|(what, _)| what.contains(part)).count()
+    }
+
+    /// What is told of an object's room; `None` where nothing is asked for it, or not here.
+    pub(super) fn room(&self, name: &str) -> Option<RoomRow> {
+        match &**self.part.answers.rooms() {
+            Rooms::Here { rows, .. } => {
+                rows.iter().find(|(of, _)| of.name == name).map(|(_, row)| row.clone())
+            }
+            Rooms::Off | Rooms::Elsewhere => None,
+        }
     }
 
     pub(super) fn is_in_trouble(&self, name: &str, reason: &str) -> bool {

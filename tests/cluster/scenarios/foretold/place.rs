@@ -24,7 +24,7 @@ const DAYS: u32 = 14;
 
 /// Seconds that a node takes to come, and after which an empty one goes: above the 45 s and a start for which
 /// chunks fall with the target.
-const REGISTRATION_DELAY: u32 = 60;
+pub(super) const REGISTRATION_DELAY: u32 = 60;
 const CONSOLIDATE_AFTER: u32 = 120;
 
 /// Seconds that a worker has for the job at hand: more than a job runs.
@@ -139,14 +139,31 @@ impl Place {
     /// Waits until the burst is expected for `due`; what is expected.
     pub(super) async fn until_expected(&self, due: f64) -> Value {
         eventually("the burst is expected", SOON, async || {
-            let page = self.foresail.page("/api/refs");
-            let refs: Value = serde_json::from_str(&page).map_err(|error| format!("{error}: {page}"))?;
-            let bursts = &refs[0]["queue"]["forecast"]["bursts"];
+            let learned = self.learned()?;
+            let bursts = &learned["queue"]["forecast"]["bursts"];
             let burst = &bursts[0];
             let off = burst["due_in"].as_f64().map(|seconds| now() + seconds - due);
             let sure = burst["chance"].as_f64().is_some_and(|chance| chance > 0.8);
             let expected = sure && off.is_some_and(|off| off.abs() < 20.0);
             if expected { Ok(burst.clone()) } else { Err(format!("{bursts}")) }
+        })
+        .await
+    }
+
+    /// What Foresail tells of its only ref.
+    fn learned(&self) -> Result<Value, String> {
+        let page = self.foresail.page("/api/refs");
+        let refs: Value = serde_json::from_str(&page).map_err(|error| format!("{error}: {page}"))?;
+        Ok(refs[0].clone())
+    }
+
+    /// Waits until Foresail has learned what a start takes on a node that is yet to come, whether or not a pod had to
+    /// wait for one; the median, seconds.
+    pub(super) async fn until_cold_start_is_known(&self) -> f64 {
+        eventually("it is known how long a node takes", SOON, async || {
+            let cold = self.learned()?["lead"]["cold"].clone();
+            let known = cold["starts"].as_f64().is_some_and(|starts| starts > 0.0);
+            cold["median"].as_f64().filter(|_| known).ok_or_else(|| cold.to_string())
         })
         .await
     }
@@ -224,7 +241,7 @@ sources:
             WHERE status = 'done'
 policies:
   default: {{ keep_alive: 5s }}
-kubernetes: {{ addresses: ["{address}"], namespaces: [{namespace}], kubeconfig: {kubeconfig} }}
+kubernetes: {{ addresses: ["{address}"], namespaces: [{namespace}], kubeconfig: {kubeconfig}, node_claims: true }}
 hints: {{ mode: {mode}, chunks: {CHUNKS}, step: {CHUNKS}, lease: {{ namespace: {namespace} }} }}
 "#,
         address = Foresail::ADDRESS,
