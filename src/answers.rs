@@ -113,7 +113,13 @@ impl Standing {
     pub fn of(state: &RefState) -> Self {
         let RefState { lead, budget, .. } = state;
         let (spent, worked) = budget.in_all();
-        Self { lead: lead.mean(), cold: lead.of(Start::Cold).mean(), spent, worked, left: budget.left() }
+        Self {
+            lead: state.lead_time(),
+            cold: lead.of(Start::Cold).mean(),
+            spent,
+            worked,
+            left: budget.left(),
+        }
     }
 }
 

@@ -153,7 +153,7 @@ impl Engine {
             // What its pods were seen to do since the start is learned on top of it.
             adopted.state = known;
             adopted.starts = StartCounts::default();
-            adopted.look(&self.cluster, &mut self.queues);
+            adopted.look(adopted.entry.last_seen(), &self.cluster, &mut self.queues);
         }
         adopted.state.apart(turn(row));
         self.active[row] = Some(adopted);
@@ -219,7 +219,7 @@ impl Engine {
             self.cluster.note(sighting, &self.config, &self.refs, now);
         }
         for active in self.active.iter_mut().flatten() {
-            active.look(&self.cluster, &mut self.queues);
+            active.look(now, &self.cluster, &mut self.queues);
             awaited |= active.has_come_into_sight();
         }
         self.cluster.publish();
@@ -307,7 +307,7 @@ impl Engine {
             awaiting: None,
             seat: None,
         };
-        active.look(&self.cluster, &mut self.queues);
+        active.look(active.entry.last_seen(), &self.cluster, &mut self.queues);
         active
     }
 

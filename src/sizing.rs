@@ -19,6 +19,7 @@ mod keep_alive;
 mod memory;
 mod policy;
 mod proposal;
+mod ready;
 mod spare;
 mod spending;
 mod why;
@@ -32,8 +33,11 @@ pub use proposal::Proposal;
 pub use spending::{MaxSpend, Spending};
 pub use why::{Ahead, Falling, Why};
 
-use self::spare::NodeRoom;
-use crate::forecast::{lead::LeadTimes, outlook::Outlook};
+use self::{ready::Ready, spare::NodeRoom};
+use crate::forecast::{
+    lead::{LeadTimes, Start},
+    outlook::Outlook,
+};
 use crate::series::{Depth, NoFall, QueueView, Unseen};
 
 /// Rises with every change after which the same samples may give another decision, so that whatever was recorded
@@ -70,6 +74,7 @@ pub struct RefState {
     spending: Option<Box<Spending>>,
     hold: KeepAlive,
     node_room: NodeRoom,
+    ready: Ready,
     /// The busy floor when it was last seen: it stands while the queue cannot be seen.
     floor: u32,
 }
@@ -79,6 +84,21 @@ impl RefState {
     /// come in one tick.
     pub fn apart(&mut self, part: f64) {
         self.node_room.apart(part);
+    }
+
+    /// Takes the lead time of a worker that started at `now`, seconds.
+    pub fn started(&mut self, now: f64, start: Start, seconds: f64) {
+        self.lead.started(start, seconds, self.ready.asked(now - seconds));
+    }
+
+    /// Takes a worker that was given up at `now`, having waited for a node for so many seconds.
+    pub fn given_up(&mut self, now: f64, seconds: f64) {
+        self.lead.given_up(seconds, self.ready.asked(now - seconds));
+    }
+
+    /// How long a worker takes that is asked for now, mean, seconds: that is how far ahead is looked.
+    pub fn lead_time(&self) -> f64 {
+        if self.ready == Ready::None { self.lead.mean_alone() } else { self.lead.mean() }
     }
 }
 

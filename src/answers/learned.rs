@@ -49,6 +49,8 @@ pub struct LearnedQueue {
 pub struct LearnedRef {
     /// How long its workers take to start.
     pub lead: LeadTimes,
+    /// How far ahead is looked for it now, seconds.
+    pub lead_time: f64,
     /// What was spent on forecasts.
     pub budget: Budget,
     /// Idle worker-seconds that its policy lets it spend on forecasts for each busy one.

@@ -184,7 +184,7 @@ impl Decider {
         for Seconds(run) in completed.into_iter().flatten() {
             self.learner.forecast_mut().service_mut().ended(run);
         }
-        self.learn_starts(lead_times.unwrap_or_default(), lead_times_cold.unwrap_or_default());
+        self.learn_starts(at, lead_times.unwrap_or_default(), lead_times_cold.unwrap_or_default());
         let workload = Workload { ready: workers_ready, starting: workers_starting, ..Workload::default() };
         let (forecast, policy) = (self.learner.forecast(), &self.policy);
         match sizing::decide(
@@ -204,7 +204,7 @@ impl Decider {
     }
 
     /// `all` has the cold ones too.
-    fn learn_starts(&mut self, all: Vec<Seconds>, cold: Vec<Seconds>) {
+    fn learn_starts(&mut self, now: f64, all: Vec<Seconds>, cold: Vec<Seconds>) {
         let mut cold: Vec<f64> = cold.into_iter().map(|seconds| seconds.0).collect();
         for Seconds(lead) in all {
             let waited = cold.iter().position(|known| known.total_cmp(&lead).is_eq());
@@ -212,10 +212,10 @@ impl Decider {
                 cold.swap_remove(place);
                 lead::Start::Cold
             });
-            self.state.lead.started(start, lead);
+            self.state.started(now, start, lead);
         }
         for lead in cold {
-            self.state.lead.started(lead::Start::Cold, lead);
+            self.state.started(now, lead::Start::Cold, lead);
         }
         self.learner.look_ahead(self.state.lead.mean());
     }

@@ -62,26 +62,26 @@ impl ActiveRef {
         self.awaiting.is_some() && self.state.last_target.is_none() && replicas.is_some()
     }
 
-    /// Takes what was seen of it in Kubernetes, and learns from the starts of its pods how far to look ahead.
-    pub(super) fn look(&mut self, cluster: &Cluster, queues: &mut Queues) {
+    /// Takes what was seen of it in Kubernetes by `now`, and learns from the starts of its pods how far to look ahead.
+    pub(super) fn look(&mut self, now: f64, cluster: &Cluster, queues: &mut Queues) {
         self.sighting = cluster.sighting(&self.object);
         let Some(starts) = self.sighting.as_ref().map(|sighting| &sighting.starts) else { return };
         let counts = starts.counts();
         if self.starts == counts {
             return;
         }
-        let lead = &mut self.state.lead;
+        let state = &mut self.state;
         for start in starts.since(self.starts) {
             match start.kind {
-                StartKind::Warm => lead.started(Start::Warm, start.seconds),
-                StartKind::Cold => lead.started(Start::Cold, start.seconds),
-                StartKind::GivenUp => lead.given_up(start.seconds),
-                StartKind::NewNode => lead.node_came(start.seconds),
+                StartKind::Warm => state.started(now, Start::Warm, start.seconds),
+                StartKind::Cold => state.started(now, Start::Cold, start.seconds),
+                StartKind::GivenUp => state.given_up(now, start.seconds),
+                StartKind::NewNode => state.lead.node_came(start.seconds),
             }
         }
         self.starts = counts;
         if let Some(queue) = self.queue.as_ref().and_then(|known| queues.get_mut(known)) {
-            queue.look_ahead(lead.mean());
+            queue.look_ahead(self.state.lead.mean());
         }
     }
 

@@ -32,6 +32,7 @@ impl Engine {
         let policy = &active.spec.as_ref().ok()?.policy;
         Some(LearnedRef {
             lead: active.state.lead.clone(),
+            lead_time: active.state.lead_time(),
             budget: active.state.budget,
             allowed: policy.budget,
         })

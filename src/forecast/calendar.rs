@@ -136,15 +136,15 @@ impl Calendar {
         let running = self.tracker.counting();
         let (mut none, mut jobs, mut likeliest) = (1.0, 0.0, (0.0, 0.0_f32));
         for (period, entry) in self.entries() {
+            let believed = |chance| self.believed(period, entry, chance);
             let begun = running
-                .is_some_and(|burst| burst.jobs >= entry.mean() * SAME && entry.expects(period, burst.local));
-            if begun {
-                continue;
-            }
-            let chance =
-                entry.chance_within(period, local, horizon, |chance| self.believed(period, entry, chance));
+                .filter(|burst| burst.jobs >= entry.mean() * SAME && entry.expects(period, burst.local));
+            let (chance, mean) = match begun {
+                Some(burst) => self.rest(period, entry, &burst, local, horizon),
+                None => (entry.chance_within(period, local, horizon, believed), entry.mean()),
+            };
             none *= 1.0 - chance;
-            let expected = chance * entry.mean();
+            let expected = chance * mean;
             jobs += expected;
             if expected > likeliest.0 {
                 likeliest = (expected, entry.size());
@@ -156,6 +156,21 @@ impl Calendar {
         }
         #[expect(clippy::cast_possible_truncation, reason = "kept in single precision")]
         DueBurst { chance: chance as f32, mean: (jobs / chance) as f32, size: likeliest.1 }
+    }
+
+    /// The chance that more of a burst comes within `horizon` seconds after `local`, and how many jobs: those that are
+    /// wanting to the mean of its candidate, at the pace of those that came. That so many came in time says that it is
+    /// the candidate's, and the longer none came, the likelier it is over: both by Bayes' rule, a silence as long being
+    /// exponential while a burst goes on.
+    fn rest(&self, period: Period, entry: &Entry, burst: &Burst, local: f64, horizon: f64) -> (f64, f64) {
+        let chance = self.believed(period, entry, entry.chance(period, burst.local));
+        let coincidence = self.tracker.coincidence(entry.mean() * SAME, entry.window_seconds(period));
+        let pace = burst.pace();
+        let silence = (-pace * (local - burst.latest).max(0.0)).exp();
+        let given =
+            |chance: f64, it: f64, other: f64| chance * it / (chance * it + (1.0 - chance) * other).max(1e-9);
+        let goes_on = given(given(chance, 1.0, coincidence), silence, 1.0);
+        (goes_on, (entry.mean() - burst.jobs).clamp(0.0, pace * horizon))
     }
 
     /// The recurring bursts that are due within a week of `t`, in no order.

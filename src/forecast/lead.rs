@@ -36,14 +36,33 @@ pub enum Start {
     Cold,
 }
 
+/// Whether any worker was ready when this one was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    /// None was: whatever room others had left on nodes is gone by then, most often.
+    Alone,
+    /// Some were, or nobody knows.
+    Beside,
+}
+
 /// The lead times of one ref's workers. Belongs to the ref, as the workers do; many refs may share a queue.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LeadTimes {
     warm: LeadTime,
     cold: LeadTime,
+    #[serde(flatten)]
+    all: Mixed,
+    /// Of those that were asked for alone.
+    #[serde(default)]
+    alone: Mixed,
+}
+
+/// How often workers had to wait for a node, and what that comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+struct Mixed {
     /// Share of the latest workers, started or given up, that had to wait for a node.
     cold_share: f32,
-    /// Made anew at each start: it is asked for in every tick, and takes a microsecond.
+    /// Mean lead time, seconds. Made anew at each start: it is asked for in every tick, and takes a microsecond.
     mean: f64,
 }
 
@@ -57,8 +76,22 @@ pub struct LeadTime {
 impl Default for LeadTimes {
     fn default() -> Self {
         let (warm, cold) = (LeadTime::prior(WARM), LeadTime::prior(COLD));
-        let mean = mixed(&warm, &cold, COLD_SHARE);
-        Self { warm, cold, cold_share: COLD_SHARE, mean }
+        let mut lead = Self { warm, cold, all: Mixed::default(), alone: Mixed::default() };
+        lead.mix();
+        lead
+    }
+}
+
+impl Default for Mixed {
+    fn default() -> Self {
+        Self { cold_share: COLD_SHARE, mean: 0.0 }
+    }
+}
+
+impl Mixed {
+    fn count(&mut self, start: Start) {
+        let cold = f32::from(u8::from(start == Start::Cold));
+        self.cold_share += (cold - self.cold_share) * LATEST;
     }
 }
 
@@ -72,23 +105,23 @@ impl LeadTimes {
     }
 
     /// Takes the lead time of a worker that started, seconds. What is no time (negative, not finite) is left out.
-    pub fn started(&mut self, start: Start, seconds: f64) {
+    pub fn started(&mut self, start: Start, seconds: f64, asked: Asked) {
         let law = match start {
             Start::Warm => &mut self.warm,
             Start::Cold => &mut self.cold,
         };
         if is_time(seconds) {
             law.learn(seconds);
-            self.share(start);
+            self.share(start, asked);
         }
     }
 
     /// Takes a worker that waited for a node for so many seconds, and had not started when it was taken back or the
     /// node given up: a right-censored cold start. What is no time is left out.
-    pub fn given_up(&mut self, seconds: f64) {
+    pub fn given_up(&mut self, seconds: f64, asked: Asked) {
         if is_time(seconds) {
             self.cold.outlast(seconds, &LeadTime::prior(COLD));
-            self.share(Start::Cold);
+            self.share(Start::Cold, asked);
         }
     }
 
@@ -97,15 +130,25 @@ impl LeadTimes {
     pub fn node_came(&mut self, seconds: f64) {
         if is_time(seconds) {
             self.cold.learn(seconds);
-            self.mean = mixed(&self.warm, &self.cold, self.cold_share);
+            self.mix();
         }
     }
 
-    /// Counts one more worker into the share of cold ones.
-    fn share(&mut self, start: Start) {
-        let cold = f32::from(u8::from(start == Start::Cold));
-        self.cold_share += (cold - self.cold_share) * LATEST;
-        self.mean = mixed(&self.warm, &self.cold, self.cold_share);
+    /// Counts one more worker into the shares of cold ones.
+    fn share(&mut self, start: Start, asked: Asked) {
+        self.all.count(start);
+        if asked == Asked::Alone {
+            self.alone.count(start);
+        }
+        self.mix();
+    }
+
+    fn mix(&mut self) {
+        let (warm, cold) = (self.warm.mean(), self.cold.mean());
+        for mixed in [&mut self.all, &mut self.alone] {
+            let share = f64::from(mixed.cold_share);
+            mixed.mean = share * cold + (1.0 - share) * warm;
+        }
     }
 
     /// Whether all of it could have been learned: what is read back may be anything.
@@ -113,30 +156,35 @@ impl LeadTimes {
         let starts = self.warm.starts.iter().chain(&self.cold.starts);
         let mut numbers = starts.chain([&self.warm.seen, &self.cold.seen]);
         numbers.all(|number| *number >= 0.0 && number.is_finite())
-            && (0.0..=1.0).contains(&self.cold_share)
-            && (0.0..=LONGEST).contains(&self.mean)
+            && [self.all, self.alone].iter().all(|Mixed { cold_share, mean }| {
+                (0.0..=1.0).contains(cold_share) && (0.0..=LONGEST).contains(mean)
+            })
     }
 
     /// Share of the latest workers that had to wait for a node, 0 to 1: of those that started, and of those that were
     /// given up while they waited.
     pub fn cold_share(&self) -> f64 {
-        f64::from(self.cold_share)
+        f64::from(self.all.cold_share)
     }
 
-    /// Mean lead time of a worker that is asked for now, seconds, as often cold as the latest ones were.
+    /// The same of those that were asked for [alone](Asked::Alone).
+    pub fn cold_share_alone(&self) -> f64 {
+        f64::from(self.alone.cold_share)
+    }
+
+    /// Mean lead time of a worker, seconds, as often cold as the latest ones were.
     pub fn mean(&self) -> f64 {
-        self.mean
+        self.all.mean
+    }
+
+    /// The same of one that is asked for [alone](Asked::Alone).
+    pub fn mean_alone(&self) -> f64 {
+        self.alone.mean
     }
 }
 
 fn is_time(seconds: f64) -> bool {
     seconds >= 0.0 && seconds.is_finite()
-}
-
-/// The mean of lead times of which so many are cold, seconds.
-fn mixed(warm: &LeadTime, cold: &LeadTime, cold_share: f32) -> f64 {
-    let share = f64::from(cold_share);
-    share * cold.mean() + (1.0 - share) * warm.mean()
 }
 
 impl LeadTime {

@@ -33,6 +33,8 @@ pub struct Worth {
 pub struct Coming {
     /// Their mean.
     pub mean: f64,
+    /// Chance that a recurring burst begins within that time, or goes on.
+    pub due: f64,
     /// Their quantiles at the levels that were asked for, or as many as matter.
     pub quantiles: [u64; 2],
 }
@@ -40,7 +42,7 @@ pub struct Coming {
 impl Coming {
     /// What a law says.
     pub fn of(law: &Predictive, levels: [f64; 2], most: u64) -> Self {
-        Self { mean: law.mean(), quantiles: law.quantiles_up_to(most, levels) }
+        Self { mean: law.mean(), due: law.due(), quantiles: law.quantiles_up_to(most, levels) }
     }
 }
 

@@ -82,6 +82,11 @@ impl Predictive {
         self.law.mean()
     }
 
+    /// Chance that the recurring burst comes that may be due, 0 to 1.
+    pub fn due(&self) -> f64 {
+        self.law.chance
+    }
+
     /// Variance of the number of arrivals. Calibration leaves it alone.
     pub fn variance(&self) -> f64 {
         self.law.variance()

@@ -31,7 +31,8 @@ impl Spare {
     /// Cost objective: the k-th spare worker is used within a lead time `L` with chance `p = P(N >= k)`. That saves
     /// `worth L` of waiting and a start, which costs `L`; keeping it costs `L`. So it is kept while
     /// `p (worth + 1) > 1`, and started where also its own start is paid, `p (worth + 1) > 2`: the newsvendor's rule,
-    /// whose two levels keep the number from following every sample.
+    /// whose two levels keep the number from following every sample. Where a recurring burst is due with that chance
+    /// the start is paid in any case, when it comes: what is worth keeping is worth starting.
     ///
     /// Wait objective: jobs that come when it is too late to start a worker for them need one that is there, so as
     /// many as come, at the quantile, in the part of the lead time by which it is longer than the wait; they are kept
@@ -46,8 +47,10 @@ impl Spare {
             return Self { skill, ..Self::default() };
         }
         let levels = levels.map(|level| level.max(0.0));
-        let Coming { mean, quantiles: [start, keep] } =
+        let Coming { mean, due, quantiles: [start, keep] } =
             forecast.coming(horizon, levels, jobs(most, slots, believed));
+        let foretold = matches!(objective, Objective::Cost { .. }) && due > 1.0 - levels[1];
+        let start = if foretold { keep } else { start };
         Self {
             start: workers(start, slots, believed),
             keep: workers(keep, slots, believed),
@@ -130,6 +133,7 @@ fn jobs(workers: u32, slots: u32, believed: f64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::forecast::service::Service;
 
     #[test]
     fn the_jobs_that_are_sought_are_enough_for_the_workers() {
@@ -139,6 +143,39 @@ mod tests {
                 "{most} {slots} {believed}"
             );
         }
+    }
+
+    /// Believed in full: ten jobs or none, ten of them worth keeping a worker for; and a burst that may be due.
+    #[derive(Debug)]
+    struct Foretold {
+        service: Service,
+        due: f64,
+    }
+
+    impl Outlook for Foretold {
+        fn service(&self) -> &Service {
+            &self.service
+        }
+
+        fn worth(&self, _: f64) -> Worth {
+            Worth { skill: 1.0, outcomes: 1e3 }
+        }
+
+        fn coming(&self, _: f64, _: [f64; 2], _: u64) -> Coming {
+            Coming { mean: 4.0, due: self.due, quantiles: [0, 10] }
+        }
+    }
+
+    #[test]
+    fn for_a_burst_that_is_due_what_is_worth_keeping_is_started() {
+        let started = |due, objective| {
+            let forecast = Foretold { service: Service::default(), due };
+            Spare::of(&forecast, objective, 60.0, 1, u32::MAX).start
+        };
+        let cost = Objective::Cost { worth: 3.0 };
+        assert_eq!([0.0, 0.24, 0.26, 1.0].map(|due| started(due, cost)), [0, 0, 10, 10]);
+        let wait = Objective::Wait { wait: 5.0, quantile: 0.9 };
+        assert_eq!(started(1.0, wait), 0, "the promise alone says who is started");
     }
 
     #[test]

@@ -315,6 +315,24 @@ fn spare_pods_are_wanted_for_what_a_forecast_expects_and_no_budget_is_spent_on_t
 }
 
 #[test]
+fn how_far_ahead_is_looked_depends_on_whether_any_worker_is_ready() {
+    let mut bench = Bench::new(no_keep_alive());
+    bench.workload = Workload { ready: Some(0), ..Workload::default() };
+    bench.sees(1, Some(0)).unwrap();
+    // From zero each waits for a node; the others find room beside those.
+    (0..200).for_each(|_| bench.state.started(bench.now + 90.0, Start::Cold, 90.0));
+    let alone = bench.state.lead_time();
+    bench.workload.ready = Some(3);
+    bench.after(90.0).sees(1, Some(0)).unwrap();
+    (0..200).for_each(|_| bench.state.started(bench.now + 10.0, Start::Warm, 5.0));
+    let beside = bench.state.lead_time();
+    assert!(alone > 80.0 && beside < 10.0, "{alone} {beside}");
+    bench.workload.ready = Some(0);
+    bench.after(30.0).sees(1, Some(0)).unwrap();
+    assert!(bench.state.lead_time() > 80.0, "starts beside others say nothing of it");
+}
+
+#[test]
 fn what_has_come_of_the_expected_needs_no_spare_pod_more() {
     for mode in [Mode::Workers, Mode::Jobs(Strategy::Default)] {
         let mut bench = Bench::new(Policy { mode, ..no_keep_alive() });

@@ -73,7 +73,8 @@ impl Sizing<'_> {
         };
         state.budget.pass(now, policy.budget);
 
-        let lead = state.lead.mean();
+        state.ready.see(now, workload.ready);
+        let lead = state.lead_time();
         let needed = self.needed(running, lead);
         let held = state.hold.observe(now, policy.keep_alive, needed.workers);
         let held = held.min(workload.worth_holding(depth, policy.slots)).max(needed.workers);

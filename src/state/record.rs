@@ -180,7 +180,11 @@ mod tests {
 
     use super::*;
     use crate::{
-        forecast::{arrivals::Seen, horizons::Horizons, lead::Start},
+        forecast::{
+            arrivals::Seen,
+            horizons::Horizons,
+            lead::{Asked, Start},
+        },
         series::{Depth, QueueView},
         sizing::{Given, Policy, Workload, decide},
     };
@@ -215,7 +219,7 @@ mod tests {
     #[test]
     fn a_record_comes_back_as_it_was() {
         let mut state = RefState::default();
-        state.lead.started(Start::Cold, 77.0);
+        state.lead.started(Start::Cold, 77.0, Asked::Beside);
         let of_ref = Record::of_ref(ref_name(), 6.0, &Memory::of(&state));
         for record in [record(), of_ref.clone()] {
             assert_eq!(Record::from_bytes(&record.to_bytes()), Ok(record));
@@ -262,7 +266,7 @@ mod tests {
                 t += seconds;
                 before.observe(t, Seen::Arrivals(arrivals), 3_600);
                 before.service_mut().ended(run);
-                ref_before.lead.started(Start::Cold, run);
+                ref_before.lead.started(Start::Cold, run, Asked::Beside);
             }
             before.service_mut().renew(&Prior::default());
             before.take_outcomes();

@@ -194,6 +194,32 @@ fn once_it_has_begun_it_is_not_due_again() {
 }
 
 #[test]
+fn the_rest_of_one_that_comes_slowly_is_due_until_it_has_come_or_falls_silent() {
+    let mut rest = Vec::new();
+    run(
+        16,
+        |_| 0,
+        |second, _| {
+            // Two a second for two minutes; on the last day it stops half-way.
+            let lasts = if second / DAY == 15 { 60 } else { 120 };
+            if (7_200..7_200 + lasts).contains(&(second % DAY)) { 2 } else { 0 }
+        },
+        |second, forecast| {
+            if second / DAY >= 14 && [7_260, 7_265, 7_318].contains(&(second % DAY)) {
+                rest.push(forecast.calendar().due((MONDAY + second) as f64, 45.0));
+            }
+        },
+    );
+    let [half, later, nearly, stopped, silent, over] = rest[..] else { panic!("{rest:?}") };
+    for due in [half, later] {
+        assert!(due.chance > 0.8, "{due:?}");
+        assert!((85.0..95.0).contains(&due.mean), "at the pace of those that came: {due:?}");
+    }
+    assert!(nearly.chance > 0.8 && nearly.mean < 10.0, "{nearly:?}");
+    assert!(stopped.chance > 0.8 && silent.chance < 0.05 && over.chance < 0.01, "{rest:?}");
+}
+
+#[test]
 fn bursts_without_a_rhythm_are_never_foretold_for_long() {
     let (mut foretold, mut asked) = (0, 0);
     run(

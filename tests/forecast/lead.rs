@@ -1,6 +1,6 @@
 //! Lead times where some workers are given up before they have started.
 
-use foresail::forecast::lead::{LeadTimes, Start};
+use foresail::forecast::lead::{Asked, LeadTimes, Start};
 use proptest::prelude::*;
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
@@ -13,7 +13,11 @@ fn any_start() -> impl Strategy<Value = (bool, f64)> {
 fn learned(starts: &[(bool, f64)]) -> LeadTimes {
     let mut lead = LeadTimes::default();
     for &(given_up, seconds) in starts {
-        if given_up { lead.given_up(seconds) } else { lead.started(Start::Cold, seconds) }
+        if given_up {
+            lead.given_up(seconds, Asked::Beside);
+        } else {
+            lead.started(Start::Cold, seconds, Asked::Beside);
+        }
     }
     lead
 }
@@ -27,7 +31,7 @@ proptest! {
     ) {
         let before = learned(&starts);
         let mut after = before.clone();
-        after.given_up(seconds);
+        after.given_up(seconds, Asked::Beside);
         prop_assert!(after.is_sound());
         let (before, after) = (before.of(Start::Cold), after.of(Start::Cold));
         for level in [0.05, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99] {
@@ -53,10 +57,10 @@ fn a_law_of_which_nearly_half_was_given_up_is_found_all_the_same() {
     let (mut mean, mut mean_seen, mut moments) = (0.0, 0.0, 0.0);
     for (nth, (start, patience)) in drawn.into_iter().enumerate() {
         if patience < start {
-            all.given_up(patience);
+            all.given_up(patience, Asked::Beside);
         } else {
-            all.started(Start::Cold, start);
-            seen.started(Start::Cold, start);
+            all.started(Start::Cold, start, Asked::Beside);
+            seen.started(Start::Cold, start, Asked::Beside);
         }
         if nth >= 500 {
             mean += all.of(Start::Cold).mean();
@@ -75,24 +79,24 @@ fn a_law_of_which_nearly_half_was_given_up_is_found_all_the_same() {
 fn a_pool_without_nodes_is_never_taken_for_a_fast_one() {
     let mut lead = LeadTimes::default();
     let before = lead.of(Start::Cold).quantile(0.5);
-    (0..100).for_each(|_| lead.given_up(600.0));
+    (0..100).for_each(|_| lead.given_up(600.0, Asked::Beside));
     let cold = lead.of(Start::Cold);
     assert!(before < 100.0 && cold.quantile(0.5) > 600.0, "{before} {}", cold.quantile(0.5));
     assert!(cold.mean() < 3_600.0 && lead.mean() > 400.0, "{} {}", cold.mean(), lead.mean());
     assert_eq!(cold.seen(), 0.0);
     assert!(lead.cold_share() > 0.9, "each of them waited for a node");
-    (0..200).for_each(|_| lead.started(Start::Cold, 60.0));
+    (0..200).for_each(|_| lead.started(Start::Cold, 60.0, Asked::Beside));
     assert!(lead.of(Start::Cold).quantile(0.5) < 70.0, "nodes come again");
 }
 
 #[test]
 fn a_node_that_nobody_waited_for_renews_the_law_and_not_the_share() {
     let mut lead = LeadTimes::default();
-    (0..100).for_each(|_| lead.started(Start::Warm, 5.0));
+    (0..100).for_each(|_| lead.started(Start::Warm, 5.0, Asked::Beside));
     let share = lead.cold_share();
     (0..100).for_each(|_| lead.node_came(300.0));
     lead.node_came(f64::NAN);
-    lead.given_up(-1.0);
+    lead.given_up(-1.0, Asked::Beside);
     let cold = lead.of(Start::Cold);
     assert!((250.0..350.0).contains(&cold.quantile(0.5)) && cold.seen() > 50.0);
     assert_eq!(lead.cold_share(), share);

@@ -1,7 +1,7 @@
 //! Service times and lead times: what is learned, and what is said where little is known.
 
 use foresail::forecast::{
-    lead::{LeadTimes, Start},
+    lead::{Asked, LeadTimes, Start},
     service::{Law, Prior, Service},
 };
 use rand::{RngExt, SeedableRng};
@@ -93,10 +93,10 @@ fn lead_times_leave_the_prior_for_what_is_seen() {
     assert!((5.0..15.0).contains(&warm) && (60.0..100.0).contains(&cold), "{warm} {cold}");
     assert_eq!(lead.of(Start::Cold).seen(), 0.0);
     for _ in 0..200 {
-        lead.started(Start::Cold, 300.0);
+        lead.started(Start::Cold, 300.0, Asked::Beside);
     }
-    lead.started(Start::Cold, f64::NAN);
-    lead.started(Start::Cold, -1.0);
+    lead.started(Start::Cold, f64::NAN, Asked::Beside);
+    lead.started(Start::Cold, -1.0, Asked::Beside);
     for level in [0.1, 0.5, 0.9] {
         assert!(near(lead.of(Start::Cold).quantile(level), 300.0, 0.3));
     }

@@ -4,7 +4,13 @@ use std::{fs, path::Path};
 
 use foresail::{
     clock::{Clock as _, WallClock},
-    forecast::{Forecast, arrivals::Seen, horizons::Horizons, lead::Start, state::State},
+    forecast::{
+        Forecast,
+        arrivals::Seen,
+        horizons::Horizons,
+        lead::{Asked, Start},
+        state::State,
+    },
     series::QueueKey,
     sizing::{Memory, RefState},
     state::{Name, Record, Store as _, file::FileStore},
@@ -73,7 +79,7 @@ async fn a_killed_server_knows_after_its_restart_what_it_had_learned() {
 
     let before = learned();
     let mut remembered = RefState::default();
-    (0..40).for_each(|_| remembered.lead.started(Start::Cold, 200.0));
+    (0..40).for_each(|_| remembered.lead.started(Start::Cold, 200.0, Asked::Beside));
     let learned_so_far = left.into_iter().map(|record| match record.name {
         Name::Queue(key) => Record::of_queue(key, record.used, &State::of(&before)),
         Name::Ref(name) => Record::of_ref(name, record.used, &Memory::of(&remembered)),

@@ -84,7 +84,8 @@ fn a_run_with_the_same_seed_is_the_same() {
         let setting = scenario.setting(seed);
         setting.play(setting.foresail(Policy::default(), true))
     };
-    assert_eq!(play(3), play(3));
+    // As text: what has no meaning in a run is NaN, which equals nothing.
+    assert_eq!(format!("{:?}", play(3)), format!("{:?}", play(3)));
     assert_ne!(play(3).0, play(4).0);
 }
 

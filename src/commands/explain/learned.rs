@@ -109,9 +109,12 @@ fn write_lead(out: &mut impl io::Write, lead: &LeadReport) -> io::Result<()> {
         }
     };
     let (mean, warm, cold) = (time(lead.mean), kind(&lead.warm), kind(&lead.cold));
-    let share = percent(lead.cold_share);
+    let (share, alone) = (percent(lead.cold_share), percent(lead.cold_share_alone));
     writeln!(out, "  lead     {mean} to start a worker: {warm} on a node that is there,")?;
-    writeln!(out, "           {cold} on one that has to come, as for {share} of the latest starts")
+    writeln!(
+        out,
+        "           {cold} on one that has to come, as for {share} of the latest starts, {alone} of those from zero"
+    )
 }
 
 fn write_spend(out: &mut impl io::Write, spend: &SpendReport) -> io::Result<()> {
@@ -228,6 +231,7 @@ mod tests {
             lead: Some(LeadReport {
                 mean: 62.0,
                 cold_share: 0.71,
+                cold_share_alone: 0.94,
                 warm: start(9.1, 8.2, 21.0, 12.3),
                 cold: start(84.0, 79.0, 163.0, 30.1),
             }),

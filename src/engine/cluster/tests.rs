@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     answers::NoAnswer,
     engine::bench::{Bench, held, name, nothing},
-    forecast::lead::Start,
+    forecast::lead::{Asked, Start},
     series::Sample,
     sizing::Undecided,
     workloads::{Change, ClaimRecord, News, PodRecord, SCALED_OBJECT},
@@ -148,7 +148,7 @@ fn a_ref_learns_once_from_pods_that_give_up_and_from_nodes_that_came_before_them
     let mut wanted = lead(&bench);
     let fresh = PodRecord { created: bench.now, ready: None, node: None, ..Bench::ready_pod() };
     bench.pod_as("md-5", Some(fresh.clone())).after(60.0).pod_as("md-5", None).see(Sight::Clear);
-    wanted.given_up(60.0);
+    wanted.given_up(60.0, Asked::Beside);
     assert_eq!(lead(&bench), wanted);
 
     let claim = ClaimRecord {
@@ -164,7 +164,7 @@ fn a_ref_learns_once_from_pods_that_give_up_and_from_nodes_that_came_before_them
     let on_it = PodRecord { scheduled: Some(1001.0), node: Some("new".into()), ..fresh };
     let ready = PodRecord { ready: Some(1009.0), ..on_it.clone() };
     bench.pod_as("md-6", Some(on_it)).pod_as("md-6", Some(ready)).see(Sight::Clear).see(Sight::Clear);
-    wanted.started(Start::Warm, 9.0);
+    wanted.started(Start::Warm, 9.0, Asked::Beside);
     wanted.node_came(98.0);
     assert_eq!(lead(&bench), wanted);
 }

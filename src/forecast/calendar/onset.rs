@@ -42,6 +42,21 @@ pub(super) struct Burst {
     pub(super) local: f64,
     /// Jobs within [`SIZED_AFTER`].
     pub(super) jobs: f64,
+    /// When the latest of them had come, local seconds.
+    #[serde(default)]
+    pub(super) latest: f64,
+}
+
+impl Burst {
+    /// The jobs that came from `last` to `t`; `middle` is between them in local time.
+    fn new(last: f64, t: f64, middle: f64, jobs: f64) -> Self {
+        Self { local: middle, jobs, latest: middle + (t - last) / 2.0 }
+    }
+
+    /// Jobs a second, on average up to the latest.
+    pub(super) fn pace(&self) -> f64 {
+        self.jobs / (self.latest - self.local).max(1e-3)
+    }
 }
 
 impl Tracker {
@@ -58,17 +73,18 @@ impl Tracker {
         let mut over = None;
         if let Some(burst) = &mut self.counting {
             if arrivals > GROWS * burst.jobs {
-                *burst = Burst { local, jobs: arrivals };
+                *burst = Burst::new(last, t, local, arrivals);
                 self.until = last + SIZED_AFTER;
-            } else {
-                burst.jobs += arrivals;
+            } else if arrivals > 0.0 {
+                let Burst { latest, .. } = Burst::new(last, t, local, arrivals);
+                (burst.jobs, burst.latest) = (burst.jobs + arrivals, latest);
             }
             if t >= self.until {
                 over = self.counting.take();
                 self.rate(t, over.map_or(0.0, |burst| burst.jobs));
             }
         } else if arrivals > 0.0 && begins(arrivals, before) {
-            self.counting = Some(Burst { local, jobs: arrivals });
+            self.counting = Some(Burst::new(last, t, local, arrivals));
             self.until = last + SIZED_AFTER;
         }
         over
@@ -77,8 +93,8 @@ impl Tracker {
     /// Whether all of it could have been learned.
     pub(super) fn is_sound(&self) -> bool {
         let Self { counting, until, bursts, seconds, rated } = self;
-        let Burst { local, jobs } = counting.unwrap_or_default();
-        let times = [local, *until, rated.unwrap_or(0.0)];
+        let Burst { local, jobs, latest } = counting.unwrap_or_default();
+        let times = [local, latest, *until, rated.unwrap_or(0.0)];
         times.iter().all(|time| time.is_finite())
             && (0.0..f64::INFINITY).contains(&jobs)
             && bursts.iter().chain([seconds]).all(|number| *number >= 0.0 && number.is_finite())

@@ -55,7 +55,7 @@ pub(super) async fn of_refs(http: &Http, found: &mut [FoundRef]) {
             report.spend = of_ref.as_ref().map(SpendReport::of);
             let of_queue = found.queue.as_ref().and_then(|_| of_queues.next().flatten());
             let Some(of_queue) = of_queue else { continue };
-            report.ahead = of_ref.map(|learned| AheadReport::of(&of_queue.forecast, learned.lead.mean()));
+            report.ahead = of_ref.map(|learned| AheadReport::of(&of_queue.forecast, learned.lead_time));
             if let Some(queue) = &mut report.queue {
                 queue.complete(&of_queue);
             }

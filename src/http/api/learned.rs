@@ -114,10 +114,12 @@ pub struct ServiceReport {
 /// How long the workers of a ref take to start.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LeadReport {
-    /// Mean, seconds: how far ahead is looked for this ref.
+    /// Mean, seconds: how far ahead is looked for this ref while any worker is ready.
     pub mean: f64,
     /// Share of the latest starts that had to wait for a node, 0 to 1.
     pub cold_share: f64,
+    /// The same of workers that were asked for while none was ready: by it the lead time goes while that is so.
+    pub cold_share_alone: f64,
     /// On a node that was there.
     pub warm: LeadTimeReport,
     /// On a node that had to come.
@@ -236,6 +238,7 @@ impl LeadReport {
         Self {
             mean: lead.mean(),
             cold_share: lead.cold_share(),
+            cold_share_alone: lead.cold_share_alone(),
             warm: time(lead.of(Start::Warm)),
             cold: time(lead.of(Start::Cold)),
         }

@@ -198,7 +198,7 @@ impl Foresail {
         self.seen = Some(looks);
         for start in &pool.starts()[self.starts..] {
             let kind = if start.waited_for_node { Start::Cold } else { Start::Warm };
-            self.state.lead.started(kind, start.seconds);
+            self.state.started(now, kind, start.seconds);
         }
         self.starts = pool.starts().len();
         self.learner.look_ahead(self.state.lead.mean());

@@ -53,11 +53,14 @@ pub enum Measure {
     Speculation,
     /// From the end of the last job to the last worker gone.
     ToZero,
+    /// From the first job that comes where there is none to the first start, from the eighth day on: what 90 % do not
+    /// pass.
+    FirstStartP90,
 }
 
 impl Measure {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::WaitMean,
         Self::WaitMedian,
         Self::WaitP95,
@@ -73,6 +76,7 @@ impl Measure {
         Self::LostWork,
         Self::Speculation,
         Self::ToZero,
+        Self::FirstStartP90,
     ];
 
     /// As files write it.
@@ -93,12 +97,14 @@ impl Measure {
             Self::LostWork => "lost_work",
             Self::Speculation => "speculation",
             Self::ToZero => "to_zero",
+            Self::FirstStartP90 => "first_start_p90",
         }
     }
 
     /// Whether it is a time, in seconds.
     pub const fn is_time(self) -> bool {
-        matches!(self, Self::WaitMean | Self::WaitMedian | Self::WaitP95 | Self::WaitMax | Self::ToZero)
+        use Measure::{FirstStartP90, ToZero, WaitMax, WaitMean, WaitMedian, WaitP95};
+        matches!(self, WaitMean | WaitMedian | WaitP95 | WaitMax | ToZero | FirstStartP90)
     }
 }
 

@@ -50,7 +50,7 @@ impl Outlook for Ablated<'_> {
     }
 
     fn coming(&self, seconds: f64, levels: [f64; 2], most: u64) -> Coming {
-        let exactly = |jobs: u64| Coming { mean: jobs as f64, quantiles: [jobs; 2] };
+        let exactly = |jobs: u64| Coming { mean: jobs as f64, due: 0.0, quantiles: [jobs; 2] };
         match self.ablation {
             Ablation::NoCalendar => {
                 Coming::of(&self.forecast.arrivals().ahead(seconds, DueBurst::default()), levels, most)
