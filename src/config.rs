@@ -2,8 +2,10 @@
 
 mod check;
 pub mod hints;
+pub mod history;
 mod locate;
 pub mod policy;
+pub mod promql;
 mod raw;
 pub mod secret;
 pub mod source;

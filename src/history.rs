@@ -7,7 +7,7 @@ mod series;
 
 use std::path::PathBuf;
 
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::SecretString;
 
 use crate::{
     config::secret::Secret,
@@ -34,11 +34,6 @@ pub fn secret(file: Option<&PathBuf>, variable: Option<&String>) -> anyhow::Resu
         (None, None) => return Ok(None),
     };
     Ok(Some(place.read()?))
-}
-
-/// The text of a secret, for the one call that needs it.
-fn exposed(secret: &SecretString) -> &str {
-    secret.expose_secret().trim()
 }
 
 fn parse_time(text: &str) -> Result<f64, String> {

@@ -2,7 +2,7 @@
 
 mod metrics;
 
-pub use metrics::{Described, HintsMetrics, KubernetesMetrics, Metrics, TlsRefusal};
+pub use metrics::{Described, HintsMetrics, KubernetesMetrics, Metrics, StateMetrics, TlsRefusal};
 
 use std::io::{self, IsTerminal as _};
 

@@ -12,6 +12,7 @@ mod serve {
     mod kubernetes;
     mod learn;
     mod life;
+    mod past;
     mod state;
 }
 mod support;

@@ -31,8 +31,8 @@ const SPAN: f64 = 90.0 * 86_400.0;
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Without --log and --prometheus the jobs come from the table of the layout's source, by the query in\n\
-                  `history` of the layout (docs/learn.md). A Foresail that runs has its own state and writes it over:\n\
+    after_help = "Without --log and --prometheus the jobs come from what `history` of the layout names: the table of its\n\
+                  source, or a Prometheus (docs/learn.md). A Foresail that runs has its own state and writes it over:\n\
                   stop it before, or let it learn by itself with `history`."
 )]
 pub(super) struct Options {
@@ -132,18 +132,16 @@ fn past(options: &Options, source: &SourceConfig, queue: &QueueKey, now: f64) ->
     if let Some((word, _)) = asked.iter().find(|(_, given)| *given) {
         bail!("{word} is a question to a Prometheus: give its address with --prometheus");
     }
-    let Some((postgres, history)) = source.history(&queue.layout) else {
-        bail!(
-            "sources.{}.layouts.{} has no history: write one with a query there (Postgres), or give --log or --prometheus",
-            queue.source,
-            queue.layout
-        );
-    };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let log = runtime
-        .block_on(past::of_table(postgres, history, &queue.names, now))
-        .with_context(|| format!("sources.{}.layouts.{}.history", queue.source, queue.layout))?;
-    Ok((Past { log, losses: Vec::new() }, now))
+    let at = format!("sources.{}.layouts.{}", queue.source, queue.layout);
+    let past = runtime
+        .block_on(past::of_layout(source, &queue.layout, &queue.names, now))
+        .with_context(|| format!("{at}.history"))?;
+    past.map(|past| (past, now)).with_context(|| {
+        format!(
+            "{at} has no history: write one there, with a query (Postgres) or prometheus, or give --log or --prometheus"
+        )
+    })
 }
 
 /// The jobs of these queues in a file; all of them where it tells no queues. Its last job is its end.

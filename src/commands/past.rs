@@ -1,9 +1,16 @@
 //! From a log of the past to what it teaches a queue: for `learn`, and for `serve` at a queue's first start.
 
+use anyhow::Context as _;
+use tokio::task::spawn_blocking;
+
 use crate::{
     clock::Zone,
-    config::source::{History, PostgresConfig},
+    config::{
+        history::{History, TableHistory},
+        source::{PostgresConfig, SourceConfig, StoreConfig},
+    },
     forecast::{Forecast, history::PastJob, horizons::Horizons},
+    history::{self, Past},
     sim::job_log::JobLog,
     source::{
         SourceError,
@@ -11,10 +18,35 @@ use crate::{
     },
 };
 
-/// The jobs that a layout's table remembers of these queues, those of the last [`History::span`] seconds.
-pub(super) async fn of_table(
+/// The jobs that these queues of a layout had until then (Unix seconds), where the layout says what remembers them.
+pub(super) async fn of_layout(
+    source: &SourceConfig,
+    layout: &str,
+    queues: &[String],
+    until: f64,
+) -> anyhow::Result<Option<Past>> {
+    let Some(history) = source.history(layout) else { return Ok(None) };
+    let past = match (history, &source.store) {
+        (History::Table(table), StoreConfig::Postgres(postgres)) => {
+            let log = of_table(postgres, table, queues, until).await?;
+            Past { log, losses: Vec::new() }
+        }
+        // Refused where the configuration is read.
+        (History::Table(_), _) => return Ok(None),
+        (History::Prometheus(prometheus), _) => {
+            let (prometheus, queues) = (prometheus.clone(), queues.to_vec());
+            // Its client waits, and would hold up whatever else this thread does.
+            let read = spawn_blocking(move || history::prometheus::of_queues(&prometheus, &queues, until));
+            read.await.context("the read of a Prometheus broke off")??
+        }
+    };
+    Ok(Some(past))
+}
+
+/// The jobs that a layout's table remembers of these queues, those of the last [`TableHistory::span`] seconds.
+async fn of_table(
     config: &PostgresConfig,
-    history: &History,
+    history: &TableHistory,
     queues: &[String],
     until: f64,
 ) -> Result<JobLog, SourceError> {

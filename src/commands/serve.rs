@@ -25,6 +25,7 @@ use tokio::{
     net::TcpListener,
     runtime,
     signal::unix::{SignalKind, signal},
+    sync::Notify,
     task::JoinHandle,
 };
 use tokio_util::sync::CancellationToken;
@@ -65,6 +66,8 @@ struct Shared {
     metrics: Metrics,
     ready: Arc<Readiness>,
     events: Sender<Event>,
+    /// A configuration was taken up.
+    reloaded: Notify,
     stop: CancellationToken,
 }
 
@@ -98,6 +101,7 @@ pub(super) fn run(path: &Path, host: Option<IpAddr>) -> Result<()> {
         metrics: metrics.clone(),
         ready: Arc::default(),
         events: events.clone(),
+        reloaded: Notify::new(),
         stop: CancellationToken::new(),
     });
 
@@ -121,7 +125,7 @@ pub(super) fn run(path: &Path, host: Option<IpAddr>) -> Result<()> {
         move || Health { alive: http.alive().is_ok(), ready: http.ready().is_ok() }
     });
     let engine = Engine::new(config.clone(), refs.clone(), answers.clone());
-    let (engine, keeper) = memory::open(engine, config.state.as_ref())?;
+    let (engine, keeper) = memory::open(engine, config.state.as_ref(), &metrics)?;
     let (engine, asked) = historian::listen_to(engine);
     let mut sources = Sources::new(shared.clone(), io.handle().clone());
     sources.start(sources.prepare(&config)?, &engine.interests());

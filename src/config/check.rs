@@ -1,6 +1,7 @@
 //! From the raw file to the checked configuration, field by field.
 
 mod hints;
+mod history;
 mod state;
 mod stores;
 
@@ -281,7 +282,7 @@ fn layout(at: &str, name: String, kind: Store, raw: RawLayout) -> Checked<Layout
         max_run: optional_seconds(&format!("{at}.max_run"), max_run)?.unwrap_or(DEFAULT_MAX_RUN),
         stuck_after: optional_seconds(&format!("{at}.stuck_after"), stuck_after)?,
         worker_pod,
-        history: history.map(|raw| state::history(&format!("{at}.history"), kind, raw)).transpose()?,
+        history: history.map(|raw| history::history(&format!("{at}.history"), kind, raw)).transpose()?,
     })
 }
 

@@ -145,9 +145,27 @@ pub(super) struct RawLayout {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawHistory {
-    pub(super) query: String,
+    pub(super) query: Option<String>,
     pub(super) span: Option<Text>,
     pub(super) rows: Option<u32>,
+    pub(super) timeout: Option<Text>,
+    pub(super) prometheus: Option<RawPrometheus>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawPrometheus {
+    pub(super) url: String,
+    pub(super) counter: Option<String>,
+    pub(super) depth: Option<String>,
+    pub(super) run: Option<Text>,
+    pub(super) busy: Option<String>,
+    pub(super) queue: Option<String>,
+    pub(super) span: Option<Text>,
+    pub(super) step: Option<Text>,
+    pub(super) jobs: Option<u32>,
+    pub(super) auth_file: Option<PathBuf>,
+    pub(super) auth_env: Option<String>,
     pub(super) timeout: Option<Text>,
 }
 

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt, path::PathBuf};
 use regex::Regex;
 
 use crate::{
-    config::{secret::Secret, text::Glob},
+    config::{history::History, secret::Secret, text::Glob},
     source::preset::Preset,
 };
 
@@ -36,10 +36,9 @@ impl SourceConfig {
         self.layouts.iter().find(|layout| layout.name == name)
     }
 
-    /// Where a layout says what past jobs there were, and what reads them; only a Postgres has such.
-    pub fn history(&self, layout: &str) -> Option<(&PostgresConfig, &History)> {
-        let StoreConfig::Postgres(postgres) = &self.store else { return None };
-        Some((postgres, self.layout(layout)?.history.as_ref()?))
+    /// What remembers the jobs of a layout.
+    pub fn history(&self, layout: &str) -> Option<&History> {
+        self.layout(layout)?.history.as_ref()
     }
 }
 
@@ -197,21 +196,8 @@ pub struct Layout {
     pub stuck_after: Option<f64>,
     /// Finds the pod's name in a worker's name: group 1, or the whole match.
     pub worker_pod: Option<Regex>,
-    /// What its table remembers; nothing is asked of it where absent.
+    /// What remembers its jobs; nothing is asked where absent.
     pub history: Option<History>,
-}
-
-/// What a table remembers of a layout's jobs.
-#[derive(Debug, Clone, PartialEq)]
-pub struct History {
-    /// One SQL statement that returns a row a job.
-    pub query: String,
-    /// Seconds that are looked back.
-    pub span: f64,
-    /// Rows at most, the latest.
-    pub rows: u32,
-    /// Seconds that the server may take.
-    pub timeout: f64,
 }
 
 /// What a layout reads.

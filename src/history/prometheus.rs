@@ -1,30 +1,30 @@
-//! Jobs out of a Prometheus: range queries, in pieces that a server answers.
+//! Jobs out of a Prometheus: by questions of the command line, and by those of a layout's `history`.
+
+mod server;
 
 use std::{path::PathBuf, time::Duration};
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use secrecy::SecretString;
-use serde::Deserialize;
 
+use self::server::{Bounds, Question, Server, Span};
 use super::{
-    Past, exposed, parse_duration, parse_time, secret,
-    series::{self, Point},
+    Past, parse_duration, parse_time, secret,
+    series::{self, Arrivals},
 };
 use crate::{
     clock::{Clock as _, WallClock},
+    config::{
+        history::{PrometheusHistory, Run, Series},
+        secret::Secret,
+    },
     sim::job_log::JobLog,
 };
 
-/// Points of one query; Prometheus gives 11,000 at most.
-const POINTS: f64 = 10_000.0;
+/// Points in the memory of a server at most, some 50 MB: a little more than one series may have.
+const MOST_POINTS: usize = 2_000_000;
 
-/// Bytes that an answer may have.
-const LARGEST_ANSWER: u64 = 512 * 1024 * 1024;
-
-/// How long one query may take.
-const PATIENCE: Duration = Duration::from_mins(2);
-
-/// What is asked, and for which span.
+/// What is asked by hand, and for which span.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Questions {
     /// PromQL of a counter of submitted jobs; each series is taken for itself.
@@ -61,158 +61,143 @@ pub struct Questions {
 /// # Errors
 /// Says what the server refuses, and which question has no answer.
 pub fn read(url: &str, start: f64, questions: &Questions) -> anyhow::Result<Past> {
-    let Questions { counter, depth, run, busy, step, .. } = questions;
-    let server = Server::new(url, start, questions)?;
-    let busy = busy.as_deref().map(|query| server.one(query)).transpose()?;
-    let mut losses = vec![format!("jobs within a step of {step} s are spread evenly over it")];
-    let submits = match (counter, depth) {
-        (Some(query), _) => {
-            let all: Vec<f64> =
-                server.many(query)?.iter().flat_map(|one| series::from_counter(one)).collect();
-            losses.push(
-                "what a counter counted between its last point before a reset and the reset is lost"
-                    .to_owned(),
-            );
-            all
-        }
-        (None, Some(query)) => {
-            let flow = busy.as_deref().zip(*run);
-            losses.push(match flow {
-                Some(_) => "what left the queue is estimated from busy workers and the run time".to_owned(),
-                None => {
-                    "a depth alone shows only what the queue grew by from point to point: jobs that came and \
-                         were taken in between are missing (give --busy and --run, or a --counter)"
-                        .to_owned()
-                }
-            });
-            series::from_depth(&server.one(query)?, flow)
-        }
-        (None, None) => bail!("a series is needed: --counter or --depth"),
+    let Questions { counter, depth, run, busy, .. } = questions;
+    let series =
+        Series::of(counter.clone(), depth.clone(), *run, busy.clone()).map_err(anyhow::Error::msg)?;
+    let end = questions.end.unwrap_or_else(|| WallClock::new().now());
+    if start >= end {
+        bail!("--start must lie before --end");
+    }
+    if url.contains('@') {
+        bail!("the address holds credentials: put them into --auth-file");
+    }
+    let authorization = secret(questions.auth_file.as_ref(), questions.auth_env.as_ref())?;
+    let span = Span { start, end, step: questions.step };
+    // Whoever asks by hand sees how much it is.
+    let bounds = Bounds { bytes: 512 << 20, points: usize::MAX, patience: Duration::from_mins(2) };
+    let server = Server::new(url, authorization, span, bounds);
+    let asked = series.map(|text| Question { sent: text.clone(), written: text.clone() });
+    let Some(found) = ask(&server, &asked)? else {
+        bail!(
+            "`{}` has no points in this span: is the name right, and does the server keep data that long?",
+            counter.as_ref().or(depth.as_ref()).map_or("", String::as_str)
+        );
     };
-    let run = match (run, &busy) {
-        (Some(run), _) => *run,
-        (None, Some(busy)) => series::mean_run(busy, submits.len()).unwrap_or(0.0),
-        (None, None) => bail!("a run time is needed: --run or --busy"),
-    };
-    losses.push(format!(
-        "all jobs have the same run time, {run:.3} s: how run times vary is not in these series"
-    ));
-    Ok(Past { log: JobLog::new(series::jobs(&submits, run)), losses })
+    Ok(together(&[found], f64::INFINITY, questions.step))
 }
 
-/// A server, and the span that is asked for.
-struct Server {
-    agent: ureq::Agent,
-    url: String,
-    authorization: Option<SecretString>,
-    start: f64,
-    end: f64,
-    step: f64,
-}
-
-impl Server {
-    fn new(url: &str, start: f64, questions: &Questions) -> anyhow::Result<Self> {
-        let end = questions.end.unwrap_or_else(|| WallClock::new().now());
-        if start >= end {
-            bail!("--start must lie before --end");
-        }
-        let url = url.trim_end_matches('/').to_owned();
-        if url.contains('@') {
-            bail!("the address holds credentials: put them into --auth-file");
-        }
-        let tls = ureq::tls::TlsConfig::builder().root_certs(ureq::tls::RootCerts::PlatformVerifier).build();
-        let agent = ureq::Agent::config_builder()
-            .tls_config(tls)
-            .http_status_as_error(false)
-            .timeout_global(Some(PATIENCE))
-            .build()
-            .new_agent();
-        let authorization = secret(questions.auth_file.as_ref(), questions.auth_env.as_ref())?;
-        Ok(Self { agent, url, authorization, start, end, step: questions.step })
+/// What a layout's Prometheus remembers of these queues until then (Unix seconds): one question after the other, each
+/// of one queue. Their jobs are put together; without any where the questions are about another queue.
+///
+/// # Errors
+/// As for [`read`].
+pub fn of_queues(config: &PrometheusHistory, queues: &[String], until: f64) -> anyhow::Result<Past> {
+    let PrometheusHistory { url, authorization, series, queue, span, step, jobs, timeout } = config;
+    if queue.as_ref().is_some_and(|only| queues.iter().any(|queue| queue != only)) {
+        return Ok(together(&[], f64::from(*jobs), *step));
     }
-
-    /// The one series of a query.
-    fn one(&self, query: &str) -> anyhow::Result<Vec<Point>> {
-        let mut all = self.many(query)?;
-        match (all.pop(), all.len()) {
-            (Some(one), 0) => Ok(one),
-            (None, _) => bail!("`{query}` has no points in this span"),
-            (Some(_), others) => {
-                bail!("`{query}` gives {} series; one is needed: write sum(...)", others + 1)
-            }
-        }
-    }
-
-    /// All series of a query, each in the order of time.
-    fn many(&self, query: &str) -> anyhow::Result<Vec<Vec<Point>>> {
-        let mut all: Vec<(Labels, Vec<Point>)> = Vec::new();
-        let mut from = self.start;
-        while from <= self.end {
-            let to = (from + (POINTS - 1.0) * self.step).min(self.end);
-            for Series { metric, values } in self.range(query, from, to)? {
-                let points = values.into_iter().filter_map(|Value(at, text)| {
-                    let value: f64 = text.parse().ok()?;
-                    value.is_finite().then_some(Point { at, value })
-                });
-                match all.iter_mut().find(|(labels, _)| *labels == metric) {
-                    Some((_, known)) => known.extend(points),
-                    None => all.push((metric, points.collect())),
-                }
-            }
-            from = to + self.step;
-        }
-        if all.is_empty() {
+    let authorization: Option<SecretString> = authorization.as_ref().map(Secret::read).transpose()?;
+    let span = Span { start: until - span, end: until, step: *step };
+    let bounds = Bounds { bytes: 64 << 20, points: MOST_POINTS, patience: Duration::from_secs_f64(*timeout) };
+    let server = Server::new(url, authorization, span, bounds);
+    let (mut found, mut points) = (Vec::new(), 0);
+    for queue in queues {
+        let about = series
+            .map(|question| Question { sent: question.about(queue), written: question.text().to_owned() });
+        let Some(one) = ask(&server, &about)? else { continue };
+        points += one.arrivals.iter().map(Vec::len).sum::<usize>();
+        if points > MOST_POINTS {
             bail!(
-                "`{query}` has no points in this span: is the name right, and does the server keep data that long?"
+                "{} queues in one sum have more than {MOST_POINTS} points: a longer step or a shorter span",
+                queues.len()
             );
         }
-        Ok(all.into_iter().map(|(_, points)| points).collect())
+        found.push(one);
     }
+    Ok(together(&found, f64::from(*jobs), *step))
+}
 
-    fn range(&self, query: &str, from: f64, to: f64) -> anyhow::Result<Vec<Series>> {
-        let mut request = self
-            .agent
-            .get(format!("{}/api/v1/query_range", self.url))
-            .query("query", query)
-            .query("start", from.to_string())
-            .query("end", to.to_string())
-            .query("step", self.step.to_string());
-        if let Some(value) = &self.authorization {
-            request = request.header("Authorization", exposed(value));
+/// What was found of one queue.
+struct Found {
+    /// Of each series, in the order of time.
+    arrivals: Vec<Vec<Arrivals>>,
+    /// Run time of each job, seconds; 0 where it is not known.
+    run: f64,
+    /// What the series cannot tell.
+    loss: &'static str,
+}
+
+/// What the series say; `None` where nobody counted jobs in the span.
+fn ask(server: &Server, series: &Series<Question>) -> anyhow::Result<Option<Found>> {
+    let needed = |question: &Question| {
+        let found = server.one(question)?;
+        found.ok_or_else(|| {
+            anyhow::anyhow!("`{}` has no points in this span: is the name right?", question.written)
+        })
+    };
+    let mean_run = |run: &Run<Question>, arrivals: &[Vec<Arrivals>]| match run {
+        Run::Known(run) => anyhow::Ok(*run),
+        Run::Busy(busy) => {
+            let jobs = series::count(arrivals.iter().flatten());
+            // Without jobs there may have been no workers, and there is no run time.
+            if jobs <= 0.0 {
+                return Ok(0.0);
+            }
+            Ok(series::mean_run(&needed(busy)?, jobs).unwrap_or(0.0))
         }
-        let mut response = request.call().with_context(|| format!("cannot ask {}", self.url))?;
-        let status = response.status();
-        let answer: Result<Answer, _> = response.body_mut().with_config().limit(LARGEST_ANSWER).read_json();
-        match answer {
-            Ok(Answer::Success { data: Data::Matrix { result } }) => Ok(result),
-            Ok(Answer::Error { error }) => bail!("{} refuses `{query}`: {error}", self.url),
-            Err(_) if !status.is_success() => bail!("{} answers {status}", self.url),
-            Err(error) => Err(error).with_context(|| format!("{} does not speak Prometheus' API", self.url)),
+    };
+    let found = match series {
+        Series::Counter { jobs, run } => {
+            let counters = server.many(jobs)?;
+            if counters.is_empty() {
+                return Ok(None);
+            }
+            let arrivals: Vec<_> = counters.iter().map(|one| series::from_counter(one)).collect();
+            let loss = "what a counter counted between its last point before a reset and the reset is lost";
+            Found { run: mean_run(run, &arrivals)?, arrivals, loss }
+        }
+        Series::Depth { waiting, run } => {
+            let Some(depth) = server.one(waiting)? else { return Ok(None) };
+            let arrivals = vec![series::from_depth(&depth, None)];
+            let loss = "a depth alone shows only what the queue grew by from point to point: jobs that came and were \
+                        taken in between are missing (give busy and run, or a counter)";
+            Found { run: mean_run(run, &arrivals)?, arrivals, loss }
+        }
+        Series::Flow { waiting, busy, run } => {
+            let Some(depth) = server.one(waiting)? else { return Ok(None) };
+            let arrivals = vec![series::from_depth(&depth, Some((&needed(busy)?, *run)))];
+            Found {
+                run: *run,
+                arrivals,
+                loss: "what left the queue is estimated from busy workers and the run time",
+            }
+        }
+    };
+    Ok(Some(found))
+}
+
+/// The jobs of several queues as one log, the latest `most` of them.
+fn together(found: &[Found], most: f64, step: f64) -> Past {
+    let mut losses = vec![format!("jobs within a step of {step} s are spread evenly over it")];
+    let mut lose = |loss: String| {
+        if !losses.contains(&loss) {
+            losses.push(loss);
+        }
+    };
+    let since = series::since_when(found.iter().flat_map(|one| one.arrivals.iter().flatten()), most);
+    if since.is_some() {
+        lose(format!("there were more than {most} jobs: only the latest are here"));
+    }
+    let mut jobs = Vec::new();
+    for Found { arrivals, run, loss } in found {
+        lose((*loss).to_owned());
+        lose(format!(
+            "all jobs have the same run time, {run:.3} s: how run times vary is not in these series"
+        ));
+        for series in arrivals {
+            let kept = series.iter().filter(|one| since.is_none_or(|since| one.from >= since));
+            jobs.extend(series::jobs(&series::spread(kept), *run));
         }
     }
+    Past { log: JobLog::new(jobs), losses }
 }
-
-type Labels = std::collections::BTreeMap<String, String>;
-
-#[derive(Deserialize)]
-#[serde(tag = "status", rename_all = "lowercase")]
-enum Answer {
-    Success { data: Data },
-    Error { error: String },
-}
-
-#[derive(Deserialize)]
-#[serde(tag = "resultType", rename_all = "lowercase")]
-enum Data {
-    Matrix { result: Vec<Series> },
-}
-
-#[derive(Deserialize)]
-struct Series {
-    metric: Labels,
-    values: Vec<Value>,
-}
-
-/// Unix seconds, and a number as text.
-#[derive(Deserialize)]
-struct Value(f64, String);

@@ -12,26 +12,28 @@ pub(super) struct Point {
 
 /// So many jobs (with a fraction) within a span.
 #[derive(Debug, Clone, Copy, PartialEq)]
-struct Arrivals {
-    from: f64,
+pub(super) struct Arrivals {
+    /// Unix seconds.
+    pub(super) from: f64,
     to: f64,
+    /// Fewer than none where more was thought to have come before than had.
     jobs: f64,
 }
 
-/// Submissions out of a counter: its increments. A fall is a reset, after which the value itself is what came.
-pub(super) fn from_counter(counter: &[Point]) -> Vec<f64> {
+/// Arrivals out of a counter: its increments. A fall is a reset, after which the value itself is what came.
+pub(super) fn from_counter(counter: &[Point]) -> Vec<Arrivals> {
     let increment = |pair: &[Point]| {
         let jobs = if pair[1].value < pair[0].value { pair[1].value } else { pair[1].value - pair[0].value };
         Arrivals { from: pair[0].at, to: pair[1].at, jobs }
     };
-    spread(counter.windows(2).map(increment))
+    counter.windows(2).map(increment).collect()
 }
 
-/// Submissions out of a depth. What came is what the depth rose by, and what left meanwhile: with the number of
+/// Arrivals out of a depth. What came is what the depth rose by, and what left meanwhile: with the number of
 /// busy workers and the run time of a job that is `rise of busy + busy seconds / run`; without, it is not known,
 /// and only rises count.
-pub(super) fn from_depth(depth: &[Point], busy: Option<(&[Point], f64)>) -> Vec<f64> {
-    spread(depth.windows(2).map(|pair| {
+pub(super) fn from_depth(depth: &[Point], busy: Option<(&[Point], f64)>) -> Vec<Arrivals> {
+    let between = |pair: &[Point]| {
         let (from, to) = (pair[0].at, pair[1].at);
         let rise = pair[1].value - pair[0].value;
         let jobs = match busy {
@@ -42,13 +44,31 @@ pub(super) fn from_depth(depth: &[Point], busy: Option<(&[Point], f64)>) -> Vec<
             }
         };
         Arrivals { from, to, jobs }
-    }))
+    };
+    depth.windows(2).map(between).collect()
+}
+
+/// How many jobs came, with a fraction.
+pub(super) fn count<'a>(arrivals: impl Iterator<Item = &'a Arrivals>) -> f64 {
+    arrivals.map(|one| one.jobs).sum()
+}
+
+/// From when on (Unix seconds) no more than `most` jobs came; `None` where there were no more in all.
+pub(super) fn since_when<'a>(arrivals: impl Iterator<Item = &'a Arrivals>, most: f64) -> Option<f64> {
+    let mut all: Vec<&Arrivals> = arrivals.collect();
+    all.sort_unstable_by(|a, b| b.to.total_cmp(&a.to));
+    let mut came = 0.0;
+    let too_many = all.into_iter().find(|one| {
+        came += one.jobs.max(0.0);
+        came > most
+    });
+    too_many.map(|one| one.to)
 }
 
 /// Mean run time of `jobs` jobs that kept so many workers busy, seconds; `None` of no jobs.
-pub(super) fn mean_run(busy: &[Point], jobs: usize) -> Option<f64> {
+pub(super) fn mean_run(busy: &[Point], jobs: f64) -> Option<f64> {
     let (first, last) = (busy.first()?, busy.last()?);
-    (jobs > 0).then(|| area(busy, first.at, last.at) / jobs as f64)
+    (jobs > 0.0).then(|| area(busy, first.at, last.at) / jobs)
 }
 
 /// Jobs of these submissions that all run as long.
@@ -56,21 +76,22 @@ pub(super) fn jobs(submits: &[f64], run: f64) -> Vec<Job> {
     submits.iter().map(|&submit| Job::new(submit, run)).collect()
 }
 
-/// Whole jobs, evenly within their spans. What is over of a fraction, or was too little, is carried on.
-fn spread(arrivals: impl Iterator<Item = Arrivals>) -> Vec<f64> {
+/// Submissions: whole jobs, evenly within their spans. What is over of a fraction, or was too little, is carried on.
+pub(super) fn spread<'a>(arrivals: impl Iterator<Item = &'a Arrivals>) -> Vec<f64> {
     let mut submits = Vec::new();
     let mut carried = 0.0;
-    for Arrivals { from, to, jobs } in arrivals {
+    for &Arrivals { from, to, jobs } in arrivals {
         carried += jobs;
         // Sums of fractions fall short of a whole by rounding.
         let whole = (carried + 1e-9).floor().max(0.0);
         carried -= whole;
         let gap = (to - from) / whole;
-        let mut at = from + gap / 2.0;
-        while at < to {
-            submits.push(at);
-            at += gap;
-        }
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a whole number, not negative"
+        )]
+        submits.extend((0..whole as u64).map(|nth| from + gap * (nth as f64 + 0.5)));
     }
     submits
 }
@@ -99,8 +120,12 @@ mod tests {
         points.iter().map(|&(at, value)| Point { at, value }).collect()
     }
 
-    fn shown(submits: &[f64]) -> Vec<String> {
-        submits.iter().map(ToString::to_string).collect()
+    fn shown(arrivals: &[Arrivals]) -> Vec<String> {
+        spread(arrivals.iter()).iter().map(ToString::to_string).collect()
+    }
+
+    fn number(arrivals: &[Arrivals]) -> usize {
+        spread(arrivals.iter()).len()
     }
 
     #[test]
@@ -132,15 +157,35 @@ mod tests {
         // Two workers, 30 s a job: 4 jobs leave a minute, and the queue keeps its depth.
         let depth = series(&[(0.0, 5.0), (60.0, 5.0), (120.0, 3.0)]);
         let busy = series(&[(0.0, 2.0), (60.0, 2.0), (120.0, 2.0)]);
-        assert_eq!(from_depth(&depth, Some((&busy, 30.0))).len(), 4 + 2);
-        assert_eq!(mean_run(&busy, 8).unwrap().to_string(), "30");
-        assert_eq!(mean_run(&busy, 0), None);
+        assert_eq!(number(&from_depth(&depth, Some((&busy, 30.0)))), 4 + 2);
+        assert_eq!(mean_run(&busy, 8.0).unwrap().to_string(), "30");
+        assert_eq!(mean_run(&busy, 0.0), None);
     }
 
     #[test]
     fn more_that_left_than_can_be_lowers_what_came_later() {
         let depth = series(&[(0.0, 5.0), (60.0, 0.0), (120.0, 6.0)]);
         let nobody = series(&[(0.0, 0.0)]);
-        assert_eq!(from_depth(&depth, Some((&nobody, 30.0))).len(), 1, "five left unseen, and six came");
+        assert_eq!(number(&from_depth(&depth, Some((&nobody, 30.0)))), 1, "five left unseen, and six came");
+    }
+
+    #[test]
+    fn of_too_many_jobs_the_latest_are_kept_of_all_series_alike() {
+        let one = from_counter(&series(&[(0.0, 0.0), (60.0, 10.0), (120.0, 20.0), (180.0, 30.0)]));
+        let other = from_counter(&series(&[(0.0, 0.0), (90.0, 5.0), (180.0, 6.0)]));
+        let all = || one.iter().chain(&other);
+        assert_eq!(count(all()).to_string(), "36");
+        assert_eq!(since_when(all(), 36.0), None);
+        let kept = |most: f64| {
+            let since = since_when(all(), most).unwrap();
+            let kept = |series: &[Arrivals]| series.iter().filter(|one| one.from >= since).count();
+            (since.to_string(), kept(&one), kept(&other))
+        };
+        assert_eq!(kept(35.0), ("60".to_owned(), 2, 1));
+        assert_eq!(kept(25.0), ("90".to_owned(), 1, 1));
+        assert_eq!(kept(15.0), ("120".to_owned(), 1, 0));
+        assert_eq!(kept(9.0), ("180".to_owned(), 0, 0));
+        let flood = from_counter(&series(&[(0.0, 0.0), (60.0, 1e15), (120.0, 1e15 + 1.0)]));
+        assert_eq!(since_when(flood.iter(), 1e6), Some(60.0));
     }
 }

@@ -50,18 +50,22 @@ pub struct Keeper {
 }
 
 impl Keeper {
-    /// Reads what was kept, and starts the thread that writes. What cannot be read is said, and learning begins anew.
+    /// Reads what was kept, and starts the thread that writes, which tells `wrote` of each round whether it is kept.
+    /// What cannot be read is said, and learning begins anew.
     ///
     /// # Errors
     /// Where no thread can be started.
-    pub fn start(mut store: Box<dyn Store>) -> std::io::Result<(Self, Shelf, Outlet)> {
+    pub fn start(
+        mut store: Box<dyn Store>,
+        wrote: impl FnMut(bool) + Send + 'static,
+    ) -> std::io::Result<(Self, Shelf, Outlet)> {
         let shelf = load(store.as_mut());
         let (portions, inbox) = mpsc::channel();
         let (end, ended) = mpsc::channel::<()>();
         let busy = Arc::new(AtomicBool::new(false));
         let outlet = Outlet { portions, busy: busy.clone() };
         thread::Builder::new().name("state".to_owned()).spawn(move || {
-            write(store.as_mut(), &inbox, &busy);
+            write(store.as_mut(), &inbox, &busy, wrote);
             drop(end);
         })?;
         Ok((Self { ended }, shelf, outlet))
@@ -93,7 +97,7 @@ fn load(store: &mut dyn Store) -> Shelf {
     }
 }
 
-fn write(store: &mut dyn Store, inbox: &Receiver<Portion>, busy: &AtomicBool) {
+fn write(store: &mut dyn Store, inbox: &Receiver<Portion>, busy: &AtomicBool, mut wrote: impl FnMut(bool)) {
     let place = store.place();
     // Of the round at hand, and whether the rounds before it could be written.
     let (mut failed, mut was_failing) = (false, false);
@@ -113,6 +117,7 @@ fn write(store: &mut dyn Store, inbox: &Receiver<Portion>, busy: &AtomicBool) {
             if !failed && std::mem::take(&mut was_failing) {
                 tracing::info!(place, "what is learned is kept again");
             }
+            wrote(!failed);
             failed = false;
             busy.store(false, Ordering::Release);
         }

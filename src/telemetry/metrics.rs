@@ -1,6 +1,7 @@
 //! Prometheus metrics: counters of the rooms, and a collector that reads the answers at scrape time,
 //! so that a queue or a ref that is gone leaves no series behind.
 
+mod kept;
 mod outcomes;
 mod rooms;
 mod table;
@@ -14,6 +15,7 @@ use prometheus::{
     proto::MetricType,
 };
 
+pub use self::kept::StateMetrics;
 use self::table::TableCollector;
 use crate::{answers::Answers, clock::Clock};
 
@@ -61,6 +63,8 @@ pub struct Metrics {
     pub source_up: IntGaugeVec,
     /// Whether the read guard, not the interval, sets a source's pace.
     pub read_guarded: IntGaugeVec,
+    /// Reads of what queues of a source were like before, by result: `ok`, `none` or `error`.
+    pub history_reads: IntCounterVec,
     /// Seconds of a tick.
     pub tick_seconds: Histogram,
     /// Seconds by which the last tick came late.
@@ -73,6 +77,8 @@ pub struct Metrics {
     pub kubernetes: KubernetesMetrics,
     /// What is written to Kubernetes.
     pub hints: HintsMetrics,
+    /// What is kept over restarts.
+    pub state: StateMetrics,
 }
 
 /// What the writing to Kubernetes counts.
@@ -264,6 +270,11 @@ impl Metrics {
                 "1 when reads are so slow that the 5 % guard, not sample_every, sets their pace.",
                 &["source"],
             ),
+            history_reads: counters(
+                "foresail_history_reads_total",
+                "Reads of what new queues were like before: ok, none (no jobs) or error.",
+                &["source", "result"],
+            ),
             tick_seconds: Histogram::with_opts(
                 HistogramOpts::new("foresail_tick_duration_seconds", "Time that a tick took.")
                     .buckets(SECONDS.to_vec()),
@@ -278,6 +289,7 @@ impl Metrics {
             refs: IntGauge::new("foresail_refs", "References known.").expect(FIXED),
             kubernetes: KubernetesMetrics::new(),
             hints: HintsMetrics::new(),
+            state: StateMetrics::new(clock.clone()),
         };
         let build = gauges("foresail_build_info", "The version that runs; always 1.", &["version"]);
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
@@ -309,6 +321,7 @@ impl Metrics {
             read_round_trips,
             source_up,
             read_guarded,
+            history_reads,
             tick_seconds,
             tick_lag,
             reloads,
@@ -316,6 +329,7 @@ impl Metrics {
             kubernetes:
                 KubernetesMetrics { watch_errors, refused, pods, starts, given_up, node_starts, node_failures },
             hints: HintsMetrics { leader, events, cost_writes, room_writes },
+            state,
         } = self;
         vec![
             Box::new(grpc_requests.clone()),
@@ -327,6 +341,7 @@ impl Metrics {
             Box::new(read_round_trips.clone()),
             Box::new(source_up.clone()),
             Box::new(read_guarded.clone()),
+            Box::new(history_reads.clone()),
             Box::new(tick_seconds.clone()),
             Box::new(tick_lag.clone()),
             Box::new(reloads.clone()),
@@ -342,6 +357,7 @@ impl Metrics {
             Box::new(events.clone()),
             Box::new(cost_writes.clone()),
             Box::new(room_writes.clone()),
+            Box::new(state.clone()),
         ]
     }
 
@@ -351,18 +367,29 @@ impl Metrics {
             self.reloads.with_label_values(&[result]);
             self.hints.events.with_label_values(&[result]);
             self.hints.cost_writes.with_label_values(&[result]);
+            self.state.writes.with_label_values(&[result]);
         }
         for reason in TlsRefusal::ALL {
             self.tls_refused.with_label_values(&[reason.name()]);
         }
     }
 
+    /// Begins at 0 what will be counted of a source whose layouts have a history.
+    pub fn expect_history(&self, source: &str) {
+        for result in HISTORY_RESULTS {
+            self.history_reads.with_label_values(&[source, result]);
+        }
+    }
+
     /// Drops what was counted of a source that is gone: its last state would alert for ever.
     pub fn forget_source(&self, source: &str) {
-        let Self { reads, read_seconds, read_round_trips, source_up, read_guarded, .. } = self;
+        let Self { reads, read_seconds, read_round_trips, source_up, read_guarded, history_reads, .. } = self;
         // A series that was never there is an error, and gone all the same.
         for result in ["ok", "partial", "error"] {
             let _ = reads.remove_label_values(&[source, result]);
+        }
+        for result in HISTORY_RESULTS {
+            let _ = history_reads.remove_label_values(&[source, result]);
         }
         let _ = read_seconds.remove_label_values(&[source]);
         for gauge in [read_round_trips, source_up, read_guarded] {
@@ -401,6 +428,9 @@ fn describe(collector: &dyn Collector) -> Vec<Described> {
     };
     collector.desc().into_iter().map(described).collect()
 }
+
+/// What may come of a read of the past.
+const HISTORY_RESULTS: [&str; 3] = ["ok", "none", "error"];
 
 const FIXED: &str = "the name and labels are fixed and valid";
 

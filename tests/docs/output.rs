@@ -162,16 +162,23 @@ async fn a_scrape_has_the_documented_metrics_and_no_other() {
     let _: String = redis.command(&["XGROUP", "CREATE", "md", "workers", "0"]).await;
     let taken = ["XREADGROUP", "GROUP", "workers", "md-7d4b9", "COUNT", "1", "STREAMS", "md", ">"];
     let _: redis::Value = redis.command(&taken).await;
+    let folder = temp_dir();
     let foresail = Foresail::serve(&format!(
         "
 sources:
   jobs:
     redis: {{ host: 127.0.0.1, port: {} }}
     namespaces: {{ chem: [\"*\"] }}
-    layouts: {{ frames: {{ preset: redis-stream, group: workers }}, timed: {{ preset: redis-zset }} }}
+    layouts:
+      frames: {{ preset: redis-stream, group: workers }}
+      timed:
+        preset: redis-zset
+        history: {{ prometheus: {{ url: \"http://127.0.0.1:9\", depth: waiting, run: 1m, queue: later }} }}
     watch: [{{ layout: timed, queue: later, workload: Deployment/chem/later }}]
+state: {{ file: {}, every: 1s }}
 ",
-        redis.port()
+        redis.port(),
+        folder.path().join("state").display()
     ))
     .await;
     let object = object("frames", "md");

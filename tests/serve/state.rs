@@ -150,8 +150,13 @@ async fn a_place_that_cannot_be_written_stops_nothing() {
     let mut foresail = Foresail::serve(&sections).await;
     foresail.until_logged("what is learned cannot be kept").await;
     foresail.until_page("/api/refs/bio/md", "\"target\":0").await;
+    let metrics = foresail.page("/metrics");
+    assert!(metrics.contains("foresail_state_writes_total{result=\"ok\"} 0\n"), "{metrics}");
+    assert!(!metrics.contains("foresail_state_writes_total{result=\"error\"} 0\n"), "{metrics}");
+    assert!(!metrics.contains("foresail_state_age_seconds"), "{metrics}");
     fs::create_dir(path.parent().unwrap()).unwrap();
     foresail.until_logged("what is learned is kept again").await;
+    foresail.until_page("/metrics", "\nforesail_state_age_seconds ").await;
     assert!(!kept(&path).is_empty());
 
     // The same file, by hand: `serve` with a state from before.

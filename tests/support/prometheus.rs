@@ -24,13 +24,18 @@ pub struct Prometheus {
 }
 
 impl Prometheus {
-    /// A server that holds these series, one value a minute. With `auth`, user `lab` must say the password.
+    /// A server that holds these series, one value a minute from [`START`] on. With `auth`, user `lab` must say the
+    /// password.
     pub async fn start(series: &[(&str, &[u32])], auth: bool) -> Self {
+        Self::start_with(free_port(), START, series, auth).await
+    }
+
+    /// As [`Self::start`], on a port of the test's, with values from `from` on (Unix seconds).
+    pub async fn start_with(port: u16, from: u32, series: &[(&str, &[u32])], auth: bool) -> Self {
         let folder = temp_dir();
         let at = |name: &str| folder.path().join(name);
-        backfill(series, &at("series.txt"), &at("data"));
+        backfill(from, series, &at("series.txt"), &at("data"));
         fs::write(at("prometheus.yml"), "scrape_configs: []\n").expect("a file in its folder");
-        let port = free_port();
         let mut command = Command::new(binary("prometheus", &[], INSTALL));
         command.arg(format!("--config.file={}", at("prometheus.yml").display()));
         command.arg(format!("--storage.tsdb.path={}", at("data").display()));
@@ -53,11 +58,11 @@ impl Prometheus {
     }
 }
 
-fn backfill(series: &[(&str, &[u32])], text: &Path, data: &Path) {
+fn backfill(from: u32, series: &[(&str, &[u32])], text: &Path, data: &Path) {
     let mut lines = String::new();
     for (name, values) in series {
         for (minute, value) in (0_u32..).zip(*values) {
-            let _ = writeln!(lines, "{name} {value} {}", START + 60 * minute);
+            let _ = writeln!(lines, "{name} {value} {}", from + 60 * minute);
         }
     }
     lines.push_str("# EOF\n");

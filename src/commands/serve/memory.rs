@@ -9,6 +9,7 @@ use crate::{
     config::StateConfig,
     engine::{Engine, Keep},
     state::keeper::Keeper,
+    telemetry::Metrics,
 };
 
 /// How long the last copy of what was learned may take to be written.
@@ -16,10 +17,15 @@ const LAST_WRITE: Duration = Duration::from_secs(3);
 
 /// Reads what was kept, starts the thread that keeps what is learned, and gives the engine both; with nothing
 /// configured, nothing.
-pub(super) fn open(engine: Engine, config: Option<&StateConfig>) -> Result<(Engine, Option<Keeper>)> {
+pub(super) fn open(
+    engine: Engine,
+    config: Option<&StateConfig>,
+    metrics: &Metrics,
+) -> Result<(Engine, Option<Keeper>)> {
     let Some(config) = config else { return Ok((engine, None)) };
-    let (keeper, shelf, outlet) =
-        Keeper::start(state_store::open(config)).context("cannot start the thread that keeps the state")?;
+    let counted = metrics.state.clone();
+    let (keeper, shelf, outlet) = Keeper::start(state_store::open(config), move |ok| counted.wrote(ok))
+        .context("cannot start the thread that keeps the state")?;
     let keep = Keep::new(shelf, outlet, config.every, config.forget_after);
     Ok((engine.keeping(keep), Some(keeper)))
 }

@@ -59,8 +59,7 @@ impl Sources {
     }
 
     /// Stops the samplers whose source has changed or gone, before the engine takes the new
-    /// configuration: a sampler must not read by the layouts of another. One that is gone takes its
-    /// metrics with it.
+    /// configuration: a sampler must not read by the layouts of another.
     pub(super) async fn stop_changed(&mut self, config: &Config) {
         let stays = |name: &String| config.sources.get(name).is_some_and(|source| self.runs(source));
         let names: Vec<_> = self.running.keys().filter(|name| !stays(name)).cloned().collect();
@@ -70,9 +69,6 @@ impl Sources {
                 if let Err(error) = running.task.await {
                     tracing::error!(source = name, %error, "a sampler ended badly");
                 }
-                if !config.sources.contains_key(&name) {
-                    self.shared.metrics.forget_source(&name);
-                }
             }
         }
     }
@@ -81,6 +77,9 @@ impl Sources {
     pub(super) fn start(&mut self, prepared: Vec<Prepared>, interests: &Interests) {
         for Prepared { config, source } in prepared {
             let Some(interest) = interests.get(&config.name).cloned() else { continue };
+            if config.layouts.iter().any(|layout| layout.history.is_some()) {
+                self.shared.metrics.expect_history(&config.name);
+            }
             let stop = self.shared.stop.child_token();
             let seed = RandomState::new().hash_one(&config.name);
             let task = self.io.spawn(sampler::run(

@@ -111,10 +111,15 @@ async fn reload(path: &Path, content: Vec<u8>, shared: &Shared, sources: &mut So
     let prepared = sources.prepare(&config)?;
     sources.stop_changed(&config).await;
     shared.config.store(config.clone());
+    // Their last state would alert for ever.
+    before.sources.keys().filter(|name| !config.sources.contains_key(*name)).for_each(|name| {
+        shared.metrics.forget_source(name);
+    });
     let (done, taken_up) = mpsc::channel();
     shared.events.send(Event::Reload(config.clone(), done)).ok().context("the engine has stopped")?;
     let interests = tokio::task::spawn_blocking(move || taken_up.recv()).await??;
     sources.start(prepared, &interests);
+    shared.reloaded.notify_one();
     Ok(())
 }
 
