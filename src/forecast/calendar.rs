@@ -170,7 +170,7 @@ impl Calendar {
         let given =
             |chance: f64, it: f64, other: f64| chance * it / (chance * it + (1.0 - chance) * other).max(1e-9);
         let goes_on = given(given(chance, 1.0, coincidence), silence, 1.0);
-        (goes_on, (entry.mean() - burst.jobs).clamp(0.0, pace * horizon))
+        (goes_on, (entry.mean() - burst.jobs).min(pace * horizon).max(0.0))
     }
 
     /// The recurring bursts that are due within a week of `t`, in no order.
