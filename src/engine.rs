@@ -154,6 +154,8 @@ impl Engine {
             adopted.state = known;
             adopted.starts = StartCounts::default();
             adopted.look(adopted.entry.last_seen(), &self.cluster, &mut self.queues);
+        } else {
+            adopted.begin_after(self.work_before(&adopted, adopted.entry.last_seen()));
         }
         adopted.state.apart(turn(row));
         self.active[row] = Some(adopted);

@@ -45,7 +45,8 @@ use calendar::Calendar;
 use horizons::{HORIZONS, Horizons};
 use outcomes::Outcomes;
 use predictive::Predictive;
-use service::Service;
+use rates::SCALES;
+use service::{Service, ServiceBasis};
 
 /// All that is learned of one queue: under 5 kB, and of fixed size.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -103,6 +104,17 @@ impl Forecast {
     /// Makes its forecasts at other seconds than its neighbours, by `part` (0 to 1) of the time between two.
     fn apart(&mut self, part: f64) {
         self.arrivals.apart(part);
+    }
+
+    /// Busy worker-seconds that the arrivals of about a day before `now` bring (those of a day ago count for 0.37), if
+    /// each runs as long as jobs of this queue do on average; 0 where no run time is known.
+    pub fn work_of_a_day(&self, now: f64) -> f64 {
+        let Some(seen) = self.arrivals.seen_until().filter(|_| self.service.basis() != ServiceBasis::Prior)
+        else {
+            return 0.0;
+        };
+        let ([.., a_day], [.., daily]) = (SCALES, *self.arrivals.rates().per_second());
+        daily * a_day * (-(now - seen).max(0.0) / a_day).exp() * self.service.law().mean()
     }
 
     /// The recurring bursts.

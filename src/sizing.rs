@@ -77,6 +77,8 @@ pub struct RefState {
     ready: Ready,
     /// The busy floor when it was last seen: it stands while the queue cannot be seen.
     floor: u32,
+    /// Whether its budget holds what was done before its first decision.
+    has_past: bool,
 }
 
 impl RefState {
@@ -94,6 +96,14 @@ impl RefState {
     /// Takes a worker that was given up at `now`, having waited for a node for so many seconds.
     pub fn given_up(&mut self, now: f64, seconds: f64) {
         self.lead.given_up(seconds, self.ready.asked(now - seconds));
+    }
+
+    /// Begins with what `work` has earned, busy worker-seconds of about a day before its first decision: `share` of
+    /// them may be spent on forecasts. Once, and not where it remembers a past of its own.
+    pub fn begin_after(&mut self, work: f64, share: f64) {
+        if work > 0.0 && !std::mem::replace(&mut self.has_past, true) {
+            self.budget.earn(work, share);
+        }
     }
 
     /// How long a worker takes that is asked for now, mean, seconds: that is how far ahead is looked.

@@ -85,6 +85,15 @@ impl ActiveRef {
         }
     }
 
+    /// Begins after so much work, busy worker-seconds, which its budget is a share of.
+    pub(super) fn begin_after(&mut self, work: f64) {
+        if let Ok(spec) = &self.spec
+            && spec.policy.mode == Mode::Workers
+        {
+            self.state.begin_after(work, spec.policy.budget);
+        }
+    }
+
     /// The ref's answer at `now`; where it shares a cap, within the share that it was given.
     pub(super) fn decide(
         &mut self,

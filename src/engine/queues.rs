@@ -71,6 +71,12 @@ impl Queue {
         }
     }
 
+    /// The part of each ref that keeps workers in what the queue did on the day before `now`, of which `past` knows,
+    /// busy worker-seconds.
+    pub(super) fn work_for_each(&self, past: &Forecast, now: f64) -> f64 {
+        past.work_of_a_day(now) / f64::from(self.worker_refs.max(1))
+    }
+
     /// Whether more than one ref asks for it.
     pub(super) fn is_shared(&self) -> bool {
         self.refs > 1

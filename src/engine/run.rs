@@ -100,7 +100,7 @@ pub fn run(
                     next_tick = clock.now();
                 }
             }
-            Ok(Event::Learned(known, past)) => engine.take_over(&known, *past),
+            Ok(Event::Learned(known, past)) => engine.take_over(&known, *past, clock.now()),
             Ok(Event::Reload(config, done)) => {
                 engine.reload(config, clock.now());
                 next_tick = clock.now();

@@ -50,6 +50,12 @@ impl Budget {
         whole(self.left / seconds.max(1.0))
     }
 
+    /// Counts so many busy worker-seconds, decayed over a day, of which nothing was spent.
+    pub(super) fn earn(&mut self, work: f64, share: f64) {
+        self.work += work;
+        self.left += share * work;
+    }
+
     /// The same, where nobody knows who was busy since it was last accounted for.
     pub(super) fn after_a_pause(self) -> Self {
         Self { at: None, busy: 0, idle: 0, ..self }

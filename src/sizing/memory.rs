@@ -47,6 +47,6 @@ impl Memory {
         if !(lead.is_sound() && budget.is_sound()) {
             return Err(BadMemory::Unsound);
         }
-        Ok(RefState { lead, budget: budget.after_a_pause(), ..RefState::default() })
+        Ok(RefState { lead, budget: budget.after_a_pause(), has_past: true, ..RefState::default() })
     }
 }

@@ -380,17 +380,21 @@ fn jobs_on_terminating_workers_keep_a_target_from_falling_further() {
 }
 
 proptest! {
-    /// However wrong a forecast is: no target below the reactive one, and no more spent than the budget.
+    /// However wrong a forecast is: no target below the reactive one, and no more spent than the budget of what was
+    /// worked, here and before.
     #[test]
     fn a_wrong_forecast_costs_no_more_than_the_budget_and_lowers_nothing(
         lies in prop::collection::vec(prop_oneof![proptest::strategy::Just(0_u64), 0_u64..200], 1..40),
         steps in prop::collection::vec((1.0..30.0f64, 0u64..30, 0u64..40), 1..150),
         budget in 0.0..1.0f64, worth in 0.1..100.0f64, max in 0u32..100,
+        before in prop_oneof![proptest::strategy::Just(0.0), 0.0..1e5f64],
     ) {
         let objective = Objective::Cost { worth };
         let mut bench = Bench::new(Policy { objective, budget, max: Some(max), ..no_keep_alive() });
         bench.forecast = taught(&lies, 2, bench.now);
-        let (mut work, mut spent) = (0.0, 0.0);
+        bench.state.begin_after(before, budget);
+        bench.state.begin_after(before, budget);
+        let (mut work, mut spent) = (before, 0.0);
         let (mut busy, mut idle) = (0.0, 0.0);
         for (step, waiting, in_flight) in steps {
             let lie = lies[usize::try_from(in_flight).unwrap() % lies.len()];

@@ -47,6 +47,22 @@ fn a_nightly_array_is_foretold_after_a_week() {
 }
 
 #[test]
+fn a_burst_is_awaited_after_a_gap_that_ended_before_it_was_due_and_not_after_one_that_it_may_have_come_in() {
+    let due = 10 * DAY + 7_200;
+    let chance_after_a_gap = |until: u64| {
+        let mut forecast = Forecast::new(Horizons::default());
+        for second in 0..due - 60 {
+            let n = if second % DAY == 7_200 + second / DAY % 3 { 40 } else { 0 };
+            forecast.observe((MONDAY + second) as f64, Seen::Arrivals(n), 0);
+        }
+        forecast.observe((MONDAY + until) as f64, Seen::Gap, 0);
+        forecast.at(120.0).at_least(10)
+    };
+    let [in_time, too_late] = [due - 20, due + 20].map(chance_after_a_gap);
+    assert!(in_time > 0.6 && too_late < 0.1, "{in_time} {too_late}");
+}
+
+#[test]
 fn what_recurs_is_listed_with_its_local_time_size_and_chance() {
     let mut listed = Vec::new();
     run(

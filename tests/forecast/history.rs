@@ -7,6 +7,7 @@ use foresail::forecast::{
     horizons::Horizons,
     learner::{Counts, Learner},
     service::Prior,
+    state::State,
 };
 use proptest::prelude::*;
 
@@ -49,6 +50,22 @@ fn ten_nights_of_history_foretell_the_next_one() {
     let median = forecast.service().law().quantile(0.5);
     assert!((45.0..75.0).contains(&median), "{median}");
     assert!(Forecast::new(Horizons::default()).at(120.0).at_least(20) < 0.1);
+}
+
+#[test]
+fn the_work_of_a_day_counts_less_the_longer_ago_it_was() {
+    let now = f64::from(10 * DAY);
+    let jobs = past(10);
+    let day = f64::from(DAY);
+    let exact: f64 = jobs.iter().map(|job| 60.0 * ((job.submit - now) / day).exp()).sum();
+    let forecast = learned(&jobs, 0.0, now);
+    let (today, tomorrow) = (forecast.work_of_a_day(now), forecast.work_of_a_day(now + day));
+    assert!((today / exact - 1.0).abs() < 0.1, "{today} of {exact} worker-seconds");
+    assert!((tomorrow / today - (-1.0_f64).exp()).abs() < 1e-9, "{tomorrow} after {today}");
+    let kept = State::of(&forecast).restore(&Prior::default()).unwrap();
+    assert_eq!(kept.work_of_a_day(now), today);
+    let unknown: Vec<_> = jobs.iter().map(|job| PastJob { run: None, ..*job }).collect();
+    assert_eq!(learned(&unknown, 0.0, now).work_of_a_day(now), 0.0, "nobody knows how long they ran");
 }
 
 #[test]
@@ -121,7 +138,7 @@ proptest! {
             prop_assert!((whole - past).abs() <= 1e-9 * (1.0 + whole), "{whole} {past}");
         }
         prop_assert!((whole.arrivals().age() - past.arrivals().age()).abs() < 1e-6);
-        let kept = foresail::forecast::state::State::of(&past);
+        let kept = State::of(&past);
         prop_assert!(kept.restore(&Prior::default()).is_ok(), "what it makes can be kept");
     }
 }

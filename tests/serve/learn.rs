@@ -4,10 +4,10 @@ use std::{fs, path::Path, process::Output};
 
 use foresail::state::{Record, Store as _, file::FileStore};
 
-use super::foresail::{Foresail, run, text, with_listeners};
+use super::foresail::{Foresail, LONG, run, text, with_listeners};
 use crate::support::{
     postgres::PostgresServer,
-    process::{free_port, temp_dir},
+    process::{free_port, temp_dir, wait_until},
     prometheus::{Prometheus, START},
 };
 
@@ -192,6 +192,42 @@ async fn a_new_queue_learns_from_its_table_at_its_first_start_and_only_then() {
     again.process.stop("TERM");
     let log = again.log();
     assert!(log.contains("what was learned before is taken up") && !log.contains("from its past"), "{log}");
+}
+
+/// 30 jobs of ten minutes, on each of twelve days about when 45 s from now will have passed.
+const SOON: &str = "INSERT INTO jobs (queue, status, created_at, started_at, ended_at) SELECT 'soon', 'done', at, at, \
+    at + interval '10 min' FROM generate_series(1, 12) AS day, generate_series(1, 30) AS n, LATERAL (SELECT now() \
+    - make_interval(days => day) + make_interval(secs => 45 + (n + hashtext(day::text) & 7) / 10.0) AS at) AS times";
+
+/// The target of the burst's workers, and the worker-seconds that may be spent on forecasts.
+fn target_and_left(foresail: &Foresail) -> (u64, f64) {
+    let page: serde_json::Value = serde_json::from_str(&foresail.page("/api/refs/bio/soon")).unwrap();
+    (page[0]["target"].as_u64().unwrap_or(0), page[0]["spend"]["left"].as_f64().unwrap_or(0.0))
+}
+
+#[tokio::test]
+async fn on_its_first_day_workers_start_ahead_of_a_burst_for_what_the_past_has_earned_once() {
+    let lab = Lab::start().await;
+    lab.postgres.execute(SOON).await;
+    let of_soon = |state: &str| {
+        sections(&lab.postgres, QUERY, state)
+            .replace("md", "soon")
+            .replace("sample_every: 1s", "sample_every: 5s")
+    };
+    let kept = of_soon(&format!("{{ file: {}, every: 1h }}", lab.path("state")));
+    let (mut foresail, forgetful) = (Foresail::serve(&kept).await, Foresail::serve(&of_soon("none")).await);
+    wait_until("workers for what is expected", LONG, async || target_and_left(&foresail).0 >= 10).await;
+    let (_, left) = target_and_left(&foresail);
+    // Twelve days of 18,000 s, each counting for e^-1 of the day after it, of which a quarter may be spent.
+    assert!((500.0..2_700.0).contains(&left), "{left}");
+    foresail.process.stop("TERM");
+
+    forgetful.until_logged("a queue has learned from its past").await;
+    assert_eq!(target_and_left(&forgetful), (0, 0.0), "it would earn it anew at each start");
+
+    let again = Foresail::serve(&kept).await;
+    again.until_page("/api/queues", "\"waiting\":0").await;
+    assert!((1.0..=left).contains(&target_and_left(&again).1), "{:?} of {left}", target_and_left(&again));
 }
 
 #[tokio::test]

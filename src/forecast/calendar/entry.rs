@@ -169,9 +169,10 @@ impl Entry {
         Some(chance)
     }
 
-    /// Whatever it did until `local` was not seen.
+    /// Whatever it did until `local` was not seen: where it may well have come by then it is not awaited. It begins
+    /// earlier than by its mean deviation one time in five.
     pub(super) fn pass(&mut self, period: Period, local: f64) {
-        let until = local + self.tolerance(period) - f64::from(self.phase);
+        let until = local + self.spread() - f64::from(self.phase);
         self.cycle = (until / period.seconds()).floor();
     }
 
