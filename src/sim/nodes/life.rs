@@ -20,6 +20,10 @@ impl Nodes {
                 self.leave(id, now);
                 let notice = self.spec.spot.as_ref().map_or(0.0, |spot| spot.notice);
                 self.events.expect(now + notice, Event { node: id, kind: Kind::ReclaimOver });
+                // Pods that waited for it found no room once; nobody else will say so again.
+                if phase == NodePhase::Launched {
+                    self.want_nodes(now);
+                }
             }
             (NodePhase::Leaving, Kind::ReclaimOver) => {
                 self.killed.push(id);
