@@ -35,7 +35,7 @@ pub use why::{Ahead, Falling, Why};
 
 use self::{ready::Ready, spare::NodeRoom};
 use crate::forecast::{
-    lead::{LeadTimes, Start},
+    lead::{Asked, LeadTimes, Start},
     outlook::Outlook,
 };
 use crate::series::{Depth, NoFall, QueueView, Unseen};
@@ -93,6 +93,12 @@ impl RefState {
         self.lead.started(start, seconds, self.ready.asked(now - seconds));
     }
 
+    /// Takes a worker that started at `now`, after so many seconds, on a node that had to come and may have been asked for
+    /// `behind` seconds before it.
+    pub fn rode_along(&mut self, now: f64, seconds: f64, behind: f64) {
+        self.lead.rode_along(seconds, behind, self.ready.asked(now - seconds));
+    }
+
     /// Takes a worker that was given up at `now`, having waited for a node for so many seconds.
     pub fn given_up(&mut self, now: f64, seconds: f64) {
         self.lead.given_up(seconds, self.ready.asked(now - seconds));
@@ -108,7 +114,10 @@ impl RefState {
 
     /// How long a worker takes that is asked for now, mean, seconds: that is how far ahead is looked.
     pub fn lead_time(&self) -> f64 {
-        if self.ready == Ready::None { self.lead.mean_alone() } else { self.lead.mean() }
+        match self.ready.asked_now() {
+            Asked::Alone => self.lead.mean_alone(),
+            Asked::Beside => self.lead.mean(),
+        }
     }
 }
 

@@ -74,7 +74,7 @@ impl ActiveRef {
         for start in starts.since(self.starts) {
             match start.kind {
                 StartKind::Warm => state.started(now, Start::Warm, start.seconds),
-                StartKind::Cold => state.started(now, Start::Cold, start.seconds),
+                StartKind::Cold => state.rode_along(now, start.seconds, start.behind),
                 StartKind::GivenUp => state.given_up(now, start.seconds),
                 StartKind::NewNode => state.lead.node_came(start.seconds),
             }

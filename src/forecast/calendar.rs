@@ -214,9 +214,11 @@ impl Calendar {
                     let class = class(entry.mean());
                     note(&mut forecast[class], &mut recurred[class], chance, 1.0);
                 }
-                entry.come_again(period, burst.local, burst.jobs);
+                // A nightly array at the hour of a job that comes every hour is not explained by that job.
+                let alike = entry.mean() / SAME;
+                explained |= chance > EXPLAINED && burst.jobs <= alike;
+                entry.come_again(period, burst.local, burst.jobs.min(alike));
                 here = true;
-                explained |= chance > EXPLAINED;
             }
             if !here && !explained {
                 let weakest = entries.iter_mut().min_by(|a, b| a.strength().total_cmp(&b.strength()));

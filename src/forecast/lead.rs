@@ -36,12 +36,12 @@ pub enum Start {
     Cold,
 }
 
-/// Whether any worker was ready when this one was asked for.
+/// Whether any worker was ready when this one was asked for, or shortly before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Asked {
-    /// None was: whatever room others had left on nodes is gone by then, most often.
+    /// None had been for a quarter of an hour: whatever room others had left on nodes is gone by then, most often.
     Alone,
-    /// Some were, or nobody knows.
+    /// Some were, or had been, or nobody knows.
     Beside,
 }
 
@@ -49,7 +49,11 @@ pub enum Asked {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LeadTimes {
     warm: LeadTime,
+    /// What a node takes to come, and a worker on it.
     cold: LeadTime,
+    /// What those waited that had to, some of them for nodes that had been asked for before.
+    #[serde(default = "LeadTime::before_any_cold_one")]
+    waited: LeadTime,
     #[serde(flatten)]
     all: Mixed,
     /// Of those that were asked for alone.
@@ -62,6 +66,9 @@ pub struct LeadTimes {
 struct Mixed {
     /// Share of the latest workers, started or given up, that had to wait for a node.
     cold_share: f32,
+    /// Workers that it is of, those of the prior included; as many as matter.
+    #[serde(default = "Mixed::as_many_as_matter")]
+    workers: f32,
     /// Mean lead time, seconds. Made anew at each start: it is asked for in every tick, and takes a microsecond.
     mean: f64,
 }
@@ -75,8 +82,9 @@ pub struct LeadTime {
 
 impl Default for LeadTimes {
     fn default() -> Self {
-        let (warm, cold) = (LeadTime::prior(WARM), LeadTime::prior(COLD));
-        let mut lead = Self { warm, cold, all: Mixed::default(), alone: Mixed::default() };
+        let (warm, cold) = (LeadTime::prior(WARM), LeadTime::before_any_cold_one());
+        let (waited, all, alone) = (cold.clone(), Mixed::settled(), Mixed::default());
+        let mut lead = Self { warm, cold, waited, all, alone };
         lead.mix();
         lead
     }
@@ -84,14 +92,24 @@ impl Default for LeadTimes {
 
 impl Default for Mixed {
     fn default() -> Self {
-        Self { cold_share: COLD_SHARE, mean: 0.0 }
+        Self { cold_share: COLD_SHARE, workers: 1.0, mean: 0.0 }
     }
 }
 
 impl Mixed {
+    /// As if as many had been seen as matter: it moves slowly from the first one on.
+    fn settled() -> Self {
+        Self { workers: Self::as_many_as_matter(), ..Self::default() }
+    }
+
+    const fn as_many_as_matter() -> f32 {
+        1.0 / LATEST
+    }
+
     fn count(&mut self, start: Start) {
         let cold = f32::from(u8::from(start == Start::Cold));
-        self.cold_share += (cold - self.cold_share) * LATEST;
+        self.workers = (self.workers + 1.0).min(Self::as_many_as_matter());
+        self.cold_share += (cold - self.cold_share) / self.workers;
     }
 }
 
@@ -106,13 +124,23 @@ impl LeadTimes {
 
     /// Takes the lead time of a worker that started, seconds. What is no time (negative, not finite) is left out.
     pub fn started(&mut self, start: Start, seconds: f64, asked: Asked) {
-        let law = match start {
-            Start::Warm => &mut self.warm,
-            Start::Cold => &mut self.cold,
-        };
-        if is_time(seconds) {
-            law.learn(seconds);
-            self.share(start, asked);
+        match start {
+            Start::Cold => self.rode_along(seconds, 0.0, asked),
+            Start::Warm if is_time(seconds) => {
+                self.warm.learn(seconds);
+                self.share(start, asked);
+            }
+            Start::Warm => {}
+        }
+    }
+
+    /// Takes a worker that started after so many seconds on a node that had to come, and that may have been asked for up
+    /// to `behind` seconds before it, for others: an interval-censored cold start. What is no time is left out.
+    pub fn rode_along(&mut self, seconds: f64, behind: f64, asked: Asked) {
+        if is_time(seconds) && is_time(behind) {
+            self.cold.learn_between(seconds, seconds + behind, &LeadTime::before_any_cold_one());
+            self.waited.learn(seconds);
+            self.share(Start::Cold, asked);
         }
     }
 
@@ -120,7 +148,9 @@ impl LeadTimes {
     /// node given up: a right-censored cold start. What is no time is left out.
     pub fn given_up(&mut self, seconds: f64, asked: Asked) {
         if is_time(seconds) {
-            self.cold.outlast(seconds, &LeadTime::prior(COLD));
+            let prior = LeadTime::before_any_cold_one();
+            self.cold.outlast(seconds, &prior);
+            self.waited.outlast(seconds, &prior);
             self.share(Start::Cold, asked);
         }
     }
@@ -130,6 +160,7 @@ impl LeadTimes {
     pub fn node_came(&mut self, seconds: f64) {
         if is_time(seconds) {
             self.cold.learn(seconds);
+            self.waited.learn(seconds);
             self.mix();
         }
     }
@@ -144,20 +175,22 @@ impl LeadTimes {
     }
 
     fn mix(&mut self) {
-        let (warm, cold) = (self.warm.mean(), self.cold.mean());
-        for mixed in [&mut self.all, &mut self.alone] {
+        let warm = self.warm.mean();
+        for (mixed, cold) in [(&mut self.all, &self.waited), (&mut self.alone, &self.cold)] {
             let share = f64::from(mixed.cold_share);
-            mixed.mean = share * cold + (1.0 - share) * warm;
+            mixed.mean = share * cold.mean() + (1.0 - share) * warm;
         }
     }
 
     /// Whether all of it could have been learned: what is read back may be anything.
     pub fn is_sound(&self) -> bool {
-        let starts = self.warm.starts.iter().chain(&self.cold.starts);
-        let mut numbers = starts.chain([&self.warm.seen, &self.cold.seen]);
+        let laws = [&self.warm, &self.cold, &self.waited];
+        let mut numbers = laws.into_iter().flat_map(|law| law.starts.iter().chain([&law.seen]));
         numbers.all(|number| *number >= 0.0 && number.is_finite())
-            && [self.all, self.alone].iter().all(|Mixed { cold_share, mean }| {
-                (0.0..=1.0).contains(cold_share) && (0.0..=LONGEST).contains(mean)
+            && [self.all, self.alone].iter().all(|Mixed { cold_share, workers, mean }| {
+                (0.0..=1.0).contains(cold_share)
+                    && (1.0..=Mixed::as_many_as_matter()).contains(workers)
+                    && (0.0..=LONGEST).contains(mean)
             })
     }
 
@@ -172,12 +205,12 @@ impl LeadTimes {
         f64::from(self.alone.cold_share)
     }
 
-    /// Mean lead time of a worker, seconds, as often cold as the latest ones were.
+    /// Mean lead time of a worker, seconds, as often cold as the latest ones were, and as often lucky.
     pub fn mean(&self) -> f64 {
         self.all.mean
     }
 
-    /// The same of one that is asked for [alone](Asked::Alone).
+    /// The same of one that is asked for [alone](Asked::Alone), and gets a node of its own.
     pub fn mean_alone(&self) -> f64 {
         self.alone.mean
     }
@@ -231,38 +264,64 @@ impl LeadTime {
         Self { starts, seen: 0.0 }
     }
 
+    fn before_any_cold_one() -> Self {
+        Self::prior(COLD)
+    }
+
     fn learn(&mut self, seconds: f64) {
         self.fade();
         self.starts[buckets().of(seconds)] += 1.0;
         self.seen += 1.0;
     }
 
-    /// Takes a start that had not come after so many seconds. Its weight goes to the later times, in proportion to what
-    /// is known of them: one step of the expectation-maximisation whose fixed point is the estimate of Kaplan and Meier,
-    /// redistribution to the right (Efron 1967). Where the law knows of no later time, in proportion to `prior`, as if the
-    /// prior's tail had never quite faded.
+    /// Takes a start that took between so many seconds and so many, to whole buckets: in a part of one those that took
+    /// as long as its end would count less than others.
+    fn learn_between(&mut self, least: f64, most: f64, prior: &Self) {
+        let (from, to) = (buckets().of(least), buckets().of(most));
+        if from == to {
+            self.learn(least);
+        } else {
+            let begin = if from == 0 { 0.0 } else { buckets().edge(from - 1) };
+            self.fade();
+            self.spread(begin, buckets().edge(to), prior);
+            self.seen += 1.0;
+        }
+    }
+
+    /// Takes a start that had not come after so many seconds.
     fn outlast(&mut self, seconds: f64, prior: &Self) {
         self.fade();
-        let mut later = self.after(seconds);
-        if later.iter().sum::<f64>() <= 0.0 {
-            later = prior.after(seconds);
+        self.spread(seconds, f64::INFINITY, prior);
+    }
+
+    /// Adds one start of which no more is known than that it took so long, or would have. Its weight goes to those times
+    /// in proportion to what is known of them: one step of the expectation-maximisation whose fixed point is the estimate
+    /// of Turnbull (1976), without an upper end that of Kaplan and Meier by redistribution to the right (Efron 1967).
+    /// Where the law knows of no such time, in proportion to `prior`, as if the prior had never quite faded.
+    fn spread(&mut self, least: f64, most: f64, prior: &Self) {
+        let mut within = self.within(least, most);
+        if within.iter().sum::<f64>() <= 0.0 {
+            within = prior.within(least, most);
         }
-        let all: f64 = later.iter().sum();
-        for (starts, later) in self.starts.iter_mut().zip(later) {
+        let all: f64 = within.iter().sum();
+        for (starts, within) in self.starts.iter_mut().zip(within) {
             #[expect(clippy::cast_possible_truncation, reason = "kept in single precision; 0 to 1")]
-            let part = (later / all) as f32;
+            let part = (within / all) as f32;
             *starts += part;
         }
     }
 
-    /// The starts of each bucket that took longer than so many seconds: of the bucket that these lie in, the share above
-    /// them; of the last one all, since it has no end.
-    fn after(&self, seconds: f64) -> [f64; BUCKETS] {
+    /// The starts of each bucket that took so long: of the buckets at both ends the share between them; of the last
+    /// bucket all, since it has no end.
+    fn within(&self, least: f64, most: f64) -> [f64; BUCKETS] {
         let mut from = 0.0;
         std::array::from_fn(|bucket| {
             let to = buckets().edge(bucket);
-            let share =
-                if bucket + 1 == BUCKETS { 1.0 } else { ((to - seconds) / (to - from)).clamp(0.0, 1.0) };
+            let share = if bucket + 1 == BUCKETS {
+                f64::from(u8::from(most > from))
+            } else {
+                ((to.min(most) - least.max(from)) / (to - from)).clamp(0.0, 1.0)
+            };
             from = to;
             f64::from(self.starts[bucket]) * share
         })
@@ -326,6 +385,21 @@ mod tests {
         let more = kept + 1.0 / 6.0;
         assert_stands(&found, &[(10, 2.0 * more), (20, 3.0 * more), (25, more)]);
         assert!(found.seen.abs() < 1e-9, "no start was seen");
+    }
+
+    #[test]
+    fn a_start_between_two_times_counts_for_those_between_as_they_are_known() {
+        let (edge, kept) = (|bucket| buckets().edge(bucket), kept());
+        let of = || law(&[(10, 2.0), (20, 3.0), (25, 1.0)]);
+        let prior = LeadTime::prior(COLD);
+        let mut found = of();
+        found.learn_between(edge(9), edge(20), &prior);
+        assert_stands(&found, &[(10, 2.0 * kept + 0.4), (20, 3.0 * kept + 0.6), (25, kept)]);
+        // Within one bucket there is nothing to divide.
+        let (mut found, mut exact) = (of(), of());
+        found.learn_between(edge(14) * 1.001, edge(14) * 1.002, &prior);
+        exact.learn(edge(14) * 1.001);
+        assert_eq!((&found, f64::from(found.seen)), (&exact, 1.0));
     }
 
     #[test]

@@ -24,6 +24,8 @@ pub use self::view::PodView;
 pub use super::billing::Billing;
 pub use super::start_delay::{Span, StartDelay};
 
+use crate::forecast::line::Line;
+
 use self::accounts::Accounts;
 use self::event::Event;
 use self::queue::Queue;
@@ -70,6 +72,7 @@ pub struct WorkerPool {
     completed: usize,
     events: Events<Event>,
     nodes: Option<Nodes>,
+    line: Line,
     start_delays: StartDelays,
     restart_delays: StartDelays,
     retry_delays: StartDelays,
@@ -90,6 +93,8 @@ pub struct Start {
     pub seconds: f64,
     /// Whether a node had to come.
     pub waited_for_node: bool,
+    /// Seconds by which its node may have been asked for before it, for others.
+    pub behind: f64,
 }
 
 /// Name of a worker; written `worker-7`.
@@ -99,6 +104,8 @@ pub struct WorkerId(u32);
 #[derive(Clone, Copy, Debug)]
 struct Worker {
     created: f64,
+    /// As in [`Start`].
+    behind: f64,
     /// When it had a node.
     bound: f64,
     /// When it became ready.
@@ -179,6 +186,7 @@ impl WorkerPool {
             completed: 0,
             events: Events::default(),
             nodes: spec.nodes.as_ref().map(|nodes| Nodes::new(nodes, seed, now)),
+            line: Line::default(),
             start_delays: StartDelays::new(spec.start.clone(), seed),
             retry_delays: StartDelays::new(retry, stream(seed, Purpose::Retry)),
             restart_delays: StartDelays::new(spec.start.clone(), stream(seed, Purpose::Restart)),

@@ -315,7 +315,7 @@ fn spare_pods_are_wanted_for_what_a_forecast_expects_and_no_budget_is_spent_on_t
 }
 
 #[test]
-fn how_far_ahead_is_looked_depends_on_whether_any_worker_is_ready() {
+fn how_far_ahead_is_looked_depends_on_whether_any_worker_was_ready_lately() {
     let mut bench = Bench::new(no_keep_alive());
     bench.workload = Workload { ready: Some(0), ..Workload::default() };
     bench.sees(1, Some(0)).unwrap();
@@ -329,13 +329,35 @@ fn how_far_ahead_is_looked_depends_on_whether_any_worker_is_ready() {
     assert!(alone > 80.0 && beside < 10.0, "{alone} {beside}");
     bench.workload.ready = Some(0);
     bench.after(30.0).sees(1, Some(0)).unwrap();
+    assert!(bench.state.lead_time() < 10.0, "the nodes of those that have just gone may be there");
+    bench.after(1_000.0).sees(1, Some(0)).unwrap();
     assert!(bench.state.lead_time() > 80.0, "starts beside others say nothing of it");
+}
+
+#[test]
+fn the_budget_is_named_where_a_forecast_is_worth_more_and_keeps_for_longer_than_it_starts() {
+    let mut bench = Bench::new(no_keep_alive());
+    bench.state.begin_after(4_000.0, bench.policy.budget);
+    bench.sees(0, Some(0)).unwrap();
+    bench.after(1.0).forecast = taught(&[40], 24, 1001.0);
+    let first = bench.sees(0, Some(0)).unwrap();
+    let lead = bench.state.lead_time();
+    let paid = whole(1_000.0 / lead);
+    assert_eq!((first.target, first.why.budget), (paid, Some(paid)), "{}", first.why);
+    assert!(first.why.to_string().contains(&format!(" budget={paid} ")), "{}", first.why);
+    let held = |seconds: f64| seconds < (1_000.0 - 30.0 * f64::from(paid)) / f64::from(paid) - 1.0;
+    for second in 1..20 {
+        bench.workload = Workload { ready: Some(0), starting: Some(paid), ..Workload::default() };
+        let next = bench.after(1.0).decide(None).unwrap();
+        assert!(next.target == paid || !held(f64::from(second)), "after {second} s: {}", next.why);
+    }
 }
 
 #[test]
 fn what_has_come_of_the_expected_needs_no_spare_pod_more() {
     for mode in [Mode::Workers, Mode::Jobs(Strategy::Default)] {
-        let mut bench = Bench::new(Policy { mode, ..no_keep_alive() });
+        // Enough to forecast by, and nothing to keep a worker for.
+        let mut bench = Bench::new(Policy { mode, budget: 1e-9, ..no_keep_alive() });
         bench.sees(1, Some(9)).unwrap();
         bench.after(15.0).forecast = taught(&[1], 24, 1015.0);
         let before = bench.decide(None).unwrap().hint;

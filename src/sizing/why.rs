@@ -23,6 +23,8 @@ pub struct Why {
     pub infeasible: bool,
     /// What was added on the word of a forecast.
     pub ahead: Option<Ahead>,
+    /// Spare workers that the budget pays for, where a forecast is worth more of them.
+    pub budget: Option<u32>,
     /// Spare pods wanted beyond the target.
     pub hint: u32,
     /// Seconds for which the keep-alive still holds the target above demand.
@@ -117,6 +119,9 @@ impl fmt::Display for Why {
                 f,
                 " pred=+{workers} expect={expected:.1}/{seconds:.0}s skill={skill:.2} spend={spent:.0}%"
             )?;
+        }
+        if let Some(workers) = self.budget {
+            write!(f, " budget={workers}")?;
         }
         if self.hint > 0 {
             write!(f, " hint={}", self.hint)?;

@@ -8,6 +8,10 @@ use super::spending::{self, Bill, Room};
 use super::{Ahead, Decision, Given, Pin, RefState, Undecided, Why, Workload, demand, saturate};
 use crate::series::{Depth, NoFall, QueueView};
 
+/// Seconds for which the budget must pay workers that are idle already: a start is paid for as long as it takes, and
+/// who has started is not given up until little is left.
+const HELD: f64 = 30.0;
+
 pub(super) fn propose(given: &Given<'_>, state: &mut RefState) -> Result<Proposal, Undecided> {
     let Given { now, queue, workload, policy, pin, .. } = *given;
     if state.last_target.is_none()
@@ -88,13 +92,15 @@ impl Sizing<'_> {
         let paid = self.room.map(|room| room.workers(bill));
         let reactive = self.limit(unfallen(followed), paid);
 
-        let affordable = state.budget.affords(lead);
+        let idle = last.saturating_sub(needed.workers);
+        let budget = state.budget.affords(lead).max(idle.min(state.budget.affords(lead.min(HELD))));
         let spare = if given.speculates() {
-            Spare::of(forecast, policy.objective, lead, policy.slots, affordable)
+            Spare::of(forecast, policy.objective, lead, policy.slots, budget.saturating_add(1))
         } else {
             Spare::default()
         };
-        let spares = spare.wanted(last.saturating_sub(needed.workers)).min(affordable);
+        let worth = spare.wanted(idle);
+        let spares = worth.min(budget);
         let wanted = unfallen(followed.max(needed.workers.saturating_add(spares)));
         let limited = self.limit(wanted, paid);
 
@@ -119,6 +125,7 @@ impl Sizing<'_> {
                 skill: spare.skill,
                 spent: state.budget.share_spent(),
             }),
+            budget: (worth > budget).then_some(budget),
             hint,
             hold: (held > needed.workers).then(|| state.hold.left(now, policy.keep_alive)),
             no_fall: view

@@ -13,6 +13,7 @@ use std::{
 use self::claims::Claims;
 use crate::{
     config::source::WorkloadName,
+    forecast::line::Line,
     workloads::{
         Change, DeletionCost, JobRecord, NewestNode, News, NodeStart, PodRecord, SCALED_JOB, ScaledRecord,
         Start, Starts, starts::Waiting,
@@ -65,6 +66,13 @@ struct Pod {
     grace: Option<u32>,
 }
 
+impl Pod {
+    /// Whether it waits for a node.
+    fn in_line(&self) -> bool {
+        self.phase == Phase::Starting && self.waiting.scheduled.is_none()
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Phase {
     Starting,
@@ -82,6 +90,8 @@ struct Belongings {
     jobs: HashSet<Arc<str>>,
     gone: VecDeque<(Arc<str>, f64)>,
     starts: Starts,
+    /// Pods for which a node may be under way.
+    line: Line,
     newest_node: Option<NewestNode>,
 }
 
@@ -249,6 +259,7 @@ impl Fold {
         let owner = name(&record.owner_kind, &place.0, &record.owner);
         let before = self.pods.get(&place).map(|kept| &kept.value);
         let told = before.map_or(record.ready.is_some(), |before| before.start_told);
+        let behind = before.map(|before| before.waiting.behind);
         let phase = match before.map(|before| before.phase) {
             Some(ended @ Phase::Ended(_)) if record.finished => ended,
             _ if record.finished => Phase::Ended(now),
@@ -256,7 +267,9 @@ impl Fold {
             _ if record.ready.is_some() => Phase::Ready,
             _ => Phase::Starting,
         };
-        if let Some(former) = before.map(|before| before.owner.clone()).filter(|former| **former != owner) {
+        let (former, was_in_line) =
+            before.map_or((None, false), |pod| (Some(pod.owner.clone()), pod.in_line()));
+        if let Some(former) = former.filter(|former| **former != owner) {
             self.leave(&place.1, &former);
             self.touch(&former);
         }
@@ -272,6 +285,11 @@ impl Fold {
             cost: record.cost,
             grace: record.grace,
         };
+        if was_in_line && pod.waiting.scheduled.is_some() {
+            belongings.line.leave(pod.waiting.created);
+        }
+        pod.waiting.behind = behind
+            .unwrap_or_else(|| if pod.in_line() { belongings.line.join(pod.waiting.created) } else { 0.0 });
         self.learn(now, &mut pod);
         let before = self.pods.insert(place, Kept { value: pod.clone(), round });
         if before.is_none_or(|before| before.value != pod) {

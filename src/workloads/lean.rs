@@ -304,7 +304,7 @@ mod tests {
         assert_eq!((record.terminating, record.finished), (false, false));
         assert_eq!((record.node.as_deref(), record.cost, record.grace), (Some("n1"), None, Some(45)));
         let start = record.waiting().start(record.ready.unwrap());
-        assert_eq!(start, Start { kind: StartKind::Cold, seconds: 41.0 });
+        assert_eq!(start, Start { kind: StartKind::Cold, seconds: 41.0, behind: 0.0 });
     }
 
     #[test]

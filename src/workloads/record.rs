@@ -197,9 +197,9 @@ impl Trigger {
 }
 
 impl PodRecord {
-    /// The moments that say whether it waited for a node.
+    /// The moments that say whether it waited for a node, as if no other did.
     pub(super) fn waiting(&self) -> Waiting {
-        Waiting { created: self.created, scheduled: self.scheduled }
+        Waiting { created: self.created, scheduled: self.scheduled, behind: 0.0 }
     }
 }
 

@@ -14,6 +14,8 @@ pub struct Start {
     pub kind: StartKind,
     /// How long it took, seconds; Kubernetes tells whole ones.
     pub seconds: f64,
+    /// Seconds by which its node may have been asked for before it, for others.
+    pub behind: f64,
 }
 
 /// What the seconds of a start are of.
@@ -21,7 +23,7 @@ pub struct Start {
 pub enum StartKind {
     /// A pod found room: from created to Ready.
     Warm,
-    /// A pod had to wait for a node: from created to Ready, and from the node's claim where that is older.
+    /// A pod had to wait for a node: from created to Ready, and from the node's claim where that is known.
     Cold,
     /// A pod went before it was ever Ready: for so long it had waited for a node.
     GivenUp,
@@ -41,6 +43,8 @@ pub(super) struct Waiting {
     pub(super) created: f64,
     /// When it was given its node.
     pub(super) scheduled: Option<f64>,
+    /// Seconds by which its node may have been asked for before it, for another pod of its workload.
+    pub(super) behind: f64,
 }
 
 impl Waiting {
@@ -48,15 +52,16 @@ impl Waiting {
     pub(super) fn start(self, ready: f64) -> Start {
         let waited = self.scheduled.is_some_and(|at| self.is_long(at));
         let kind = if waited { StartKind::Cold } else { StartKind::Warm };
-        Start { kind, seconds: (ready - self.created).max(0.0) }
+        let behind = if waited { self.behind } else { 0.0 };
+        Start { kind, seconds: (ready - self.created).max(0.0), behind }
     }
 
     /// What a pod tells that went, or was told to, before it was ever Ready; `None` where it is not known to have
     /// waited for a node. What came after it had its node, as an image that is not there, is no wait for one.
     pub(super) fn given_up(self, at: f64) -> Option<Start> {
         let until = self.scheduled.unwrap_or(at);
-        self.is_long(until)
-            .then(|| Start { kind: StartKind::GivenUp, seconds: (until - self.created).max(0.0) })
+        let seconds = (until - self.created).max(0.0);
+        self.is_long(until).then_some(Start { kind: StartKind::GivenUp, seconds, behind: 0.0 })
     }
 
     /// Whether it was without a node for so long that one had to come. That the scheduler found none at first
@@ -77,7 +82,7 @@ pub struct StartCounts([u64; StartKind::ALL.len()]);
 impl Starts {
     /// Takes a start in.
     pub fn push(&mut self, start: Start) {
-        self.0[start.kind as usize].push(start.seconds);
+        self.0[start.kind as usize].push(start);
     }
 
     /// Those of one kind.
@@ -92,39 +97,38 @@ impl Starts {
 
     /// Those that came after `counts`, as far as they are remembered, kind by kind.
     pub fn since(&self, counts: StartCounts) -> impl Iterator<Item = Start> {
-        let of = move |kind: StartKind| self.of(kind).since(counts.0[kind as usize]);
-        StartKind::ALL.into_iter().flat_map(move |kind| of(kind).map(move |seconds| Start { kind, seconds }))
+        StartKind::ALL.into_iter().flat_map(move |kind| self.of(kind).since(counts.0[kind as usize]))
     }
 }
 
-/// The latest of many numbers.
+/// The latest of many starts.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Latest {
-    ring: Vec<f64>,
+    ring: Vec<Start>,
     /// How many there were in all.
     pub count: u64,
 }
 
 impl Latest {
-    fn push(&mut self, value: f64) {
+    fn push(&mut self, start: Start) {
         let at = usize::try_from(self.count % REMEMBERED as u64).expect("less than the ring's size");
         match self.ring.get_mut(at) {
-            Some(place) => *place = value,
-            None => self.ring.push(value),
+            Some(place) => *place = start,
+            None => self.ring.push(start),
         }
         self.count += 1;
     }
 
     /// Those that came after the first `count`, as far as they are remembered, in the order in which they came.
-    pub fn since(&self, count: u64) -> impl Iterator<Item = f64> {
+    pub fn since(&self, count: u64) -> impl Iterator<Item = Start> {
         let first = count.max(self.count.saturating_sub(self.ring.len() as u64));
         let place = |n: u64| usize::try_from(n % REMEMBERED as u64).expect("less than the ring's size");
         (first..self.count).map(move |n| self.ring[place(n)])
     }
 
-    /// The median of the latest ones; `None` before the first.
+    /// The median of the latest ones, seconds; `None` before the first.
     pub fn median(&self) -> Option<f64> {
-        let mut sorted = self.ring.clone();
+        let mut sorted: Vec<f64> = self.ring.iter().map(|start| start.seconds).collect();
         sorted.sort_unstable_by(f64::total_cmp);
         sorted.get(sorted.len() / 2).copied()
     }
@@ -135,7 +139,7 @@ mod tests {
     use super::*;
 
     fn waiting(scheduled: Option<f64>) -> Waiting {
-        Waiting { created: 100.0, scheduled }
+        Waiting { created: 100.0, scheduled, behind: 30.0 }
     }
 
     #[test]
@@ -164,11 +168,11 @@ mod tests {
         let warm = |starts: &Starts| starts.of(StartKind::Warm).clone();
         assert_eq!(warm(&starts).median(), None);
         for seconds in (0..100_u32).map(f64::from) {
-            starts.push(Start { seconds, kind: StartKind::Warm });
+            starts.push(Start { seconds, kind: StartKind::Warm, behind: 0.0 });
         }
         let cold = starts.of(StartKind::Cold);
         assert_eq!((warm(&starts).median(), warm(&starts).count, cold.count), (Some(92.0), 100, 0));
-        assert_eq!(warm(&starts).since(98).collect::<Vec<_>>(), [98.0, 99.0]);
+        assert_eq!(warm(&starts).since(98).map(|start| start.seconds).collect::<Vec<_>>(), [98.0, 99.0]);
         assert_eq!(warm(&starts).since(0).count(), REMEMBERED, "older ones are forgotten");
         assert_eq!((warm(&starts).since(100).count(), cold.since(0).count()), (0, 0));
     }
@@ -176,7 +180,7 @@ mod tests {
     #[test]
     fn what_came_since_is_told_with_its_kind() {
         let mut starts = Starts::default();
-        let one = |kind, seconds| Start { kind, seconds };
+        let one = |kind, seconds| Start { kind, seconds, behind: 1.0 };
         starts.push(one(StartKind::Cold, 60.0));
         let before = starts.counts();
         assert_eq!(starts.since(StartCounts::default()).count(), 1);

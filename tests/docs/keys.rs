@@ -58,6 +58,7 @@ fn every_field_of_the_why_line_is_documented() {
         quality: Quality::Sampled,
     };
     let why = Why {
+        budget: Some(9),
         target: 1,
         reason: "reactive",
         depth: Some(depth),

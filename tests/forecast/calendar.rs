@@ -152,6 +152,26 @@ fn a_burst_at_midnight_is_one_burst_on_its_own_weekdays() {
 }
 
 #[test]
+fn an_array_at_night_is_foretold_though_a_job_comes_every_hour_at_that_minute() {
+    let mut chances = Vec::new();
+    run(
+        21,
+        |_| 0,
+        |second, _| match second {
+            _ if second % DAY == 22 * 3_600 => 21,
+            _ => u64::from(second % 3_600 == 0),
+        },
+        |second, forecast| {
+            if second >= 14 * DAY && second % 3_600 == 3_540 {
+                let array = second % DAY > 21 * 3_600 && second % DAY < 22 * 3_600;
+                chances.push((array, forecast.at(120.0).at_least(if array { 10 } else { 1 })));
+            }
+        },
+    );
+    assert!(chances.iter().all(|(_, chance)| *chance > 0.6), "{chances:?}");
+}
+
+#[test]
 fn a_burst_at_the_full_hour_is_one_burst() {
     let mut chances = Vec::new();
     run(

@@ -103,3 +103,31 @@ fn a_node_that_nobody_waited_for_renews_the_law_and_not_the_share() {
     let mixed = share * cold.mean() + (1.0 - share) * lead.of(Start::Warm).mean();
     assert!((lead.mean() - mixed).abs() < 1e-3 * mixed, "{} {mixed}", lead.mean());
 }
+
+/// The mean of cold starts after so many rounds of some starts that took so long, and were so much behind others.
+fn mean_after(starts: &[(u32, f64, f64)]) -> f64 {
+    let mut lead = LeadTimes::default();
+    for _ in 0..100 {
+        for &(times, seconds, behind) in starts {
+            (0..times).for_each(|_| lead.rode_along(seconds, behind, Asked::Alone));
+        }
+    }
+    assert!(lead.is_sound());
+    lead.of(Start::Cold).mean()
+}
+
+#[test]
+fn who_gets_the_node_of_another_does_not_make_nodes_look_quick() {
+    let alone = mean_after(&[(10, 300.0, 0.0)]);
+    let with_others = mean_after(&[(10, 300.0, 0.0), (40, 30.0, 280.0)]);
+    assert!((with_others / alone - 1.0).abs() < 0.05, "{with_others} beside {alone}");
+    let believed = mean_after(&[(10, 300.0, 0.0), (40, 30.0, 0.0)]);
+    assert!(believed < 0.5 * alone, "{believed} beside {alone}");
+}
+
+#[test]
+fn where_pods_wait_all_the_time_and_each_has_a_node_of_its_own_the_law_stands() {
+    let alone = mean_after(&[(1, 300.0, 0.0)]);
+    let in_line = mean_after(&[(1, 300.0, 0.0), (9, 300.0, 280.0)]);
+    assert!((in_line / alone - 1.0).abs() < 0.15, "{in_line} beside {alone}");
+}

@@ -86,13 +86,18 @@ fn looks_that_are_left_out_make_hardly_a_difference_to_hints() {
     // A look more or less may bring a node more or less, and all that follows: single runs are some per cent apart.
     let sizes = [12, 16, 20, 24, 28];
     let [waits, nodes] = [|run: &Summary| run.wait_mean, |run: &Summary| run.nodes.seconds.total];
-    let ratios = sizes.map(|size| {
+    let differences = sizes.map(|size| {
+        let without = play_arrays_of(size, foresail(Policy::default()).in_object(MONDAY));
         let skipping = play_arrays_of(size, hinted(Policy::default()).in_object(MONDAY));
         let looking = play_arrays_of(size, hinted(Policy::default()).without_skipping().in_object(MONDAY));
-        [waits, nodes].map(|of| of(&skipping) / of(&looking))
+        [waits, nodes].map(|of| (of(&skipping) - of(&looking)) / of(&without))
     });
-    let mean = [0, 1].map(|of| ratios.iter().map(|ratio| ratio[of]).sum::<f64>() / sizes.len() as f64);
-    assert!(mean.iter().all(|ratio| (ratio - 1.0).abs() < 0.02), "waits and nodes: {ratios:?}");
+    let mean = [0, 1].map(|of| differences.iter().map(|one| one[of]).sum::<f64>() / sizes.len() as f64);
+    // Room is asked for up to 20 s late, and the array waits as much longer; without hints it waits for minutes.
+    assert!(
+        mean[0].abs() < 0.2 && mean[1].abs() < 0.05,
+        "waits and nodes, to those without: {differences:?}"
+    );
 }
 
 #[test]

@@ -118,7 +118,8 @@ pub struct LeadReport {
     pub mean: f64,
     /// Share of the latest starts that had to wait for a node, 0 to 1.
     pub cold_share: f64,
-    /// The same of workers that were asked for while none was ready: by it the lead time goes while that is so.
+    /// The same of workers that were asked for when none had been ready for 15 minutes: by it the lead time goes while
+    /// that is so.
     pub cold_share_alone: f64,
     /// On a node that was there.
     pub warm: LeadTimeReport,

@@ -197,8 +197,11 @@ impl Foresail {
         }
         self.seen = Some(looks);
         for start in &pool.starts()[self.starts..] {
-            let kind = if start.waited_for_node { Start::Cold } else { Start::Warm };
-            self.state.started(now, kind, start.seconds);
+            if start.waited_for_node {
+                self.state.rode_along(now, start.seconds, start.behind);
+            } else {
+                self.state.started(now, Start::Warm, start.seconds);
+            }
         }
         self.starts = pool.starts().len();
         self.learner.look_ahead(self.state.lead.mean());
@@ -287,10 +290,11 @@ impl Foresail {
         }
     }
 
-    /// Seconds that it may sleep with nothing to do: a recurring burst may come near.
+    /// Seconds that it may sleep with nothing to do: workers for a recurring burst, and room for them, are asked for a lead
+    /// time ahead.
     fn wakes_in(&self, now: f64) -> f64 {
-        let quiet = self.learner.forecast().calendar().quiet_for(now);
-        if quiet.is_finite() { quiet.max(QUIET_LOOK) } else { quiet }
+        let (quiet, lead) = (self.learner.forecast().calendar().quiet_for(now), &self.state.lead);
+        (quiet - lead.of(Start::Cold).mean().max(lead.mean())).max(QUIET_LOOK)
     }
 
     /// Whether the samples to come show nothing new: they are taken together when the next one does, or when

@@ -170,8 +170,10 @@ impl WorkerPool {
     /// Asks for a worker; `one_job`: it leaves after its first job.
     pub(super) fn create(&mut self, one_job: bool) {
         let id = place(&self.workers);
+        let behind = if self.nodes.is_some() { self.line.join(self.now) } else { 0.0 };
         self.workers.push(Worker {
             created: self.now,
+            behind,
             bound: f64::INFINITY,
             ready: f64::INFINITY,
             start_delay: self.start_delays.next(),
@@ -202,6 +204,7 @@ impl WorkerPool {
         let worker = &mut self.workers[id as usize];
         worker.state = State::Starting;
         worker.bound = self.now;
+        self.line.leave(worker.created);
         worker.node = node;
         worker.row = self.slots.take();
         let ready = image + worker.start_delay;
@@ -217,8 +220,9 @@ impl WorkerPool {
         worker.state = State::Ready;
         worker.ready = self.now;
         worker.cold = true;
-        let (created, bound) = (worker.created, worker.bound);
-        self.starts.push(Start { seconds: self.now - created, waited_for_node: bound - created > NO_ROOM });
+        let Worker { created, bound, behind, .. } = *worker;
+        let seconds = self.now - created;
+        self.starts.push(Start { seconds, waited_for_node: bound - created > NO_ROOM, behind });
         let worker = &mut self.workers[id as usize];
         let restarts = worker.restarts;
         self.asking.extend(self.slots.each().map(|slot| Ask { worker: id, slot, restarts }));

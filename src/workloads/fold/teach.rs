@@ -50,15 +50,17 @@ impl Fold {
         let mut start = pod.waiting.start(ready);
         if start.kind == StartKind::Cold {
             self.claims.has_taught(node, &pod.owner);
-            let claim = self.claims.under(node).filter(|claim| claim.was_under_way(pod.waiting.created));
-            if let Some(claim) = claim {
-                start.seconds = (ready - claim.created).max(0.0);
+            if let Some(claim) = self.claims.under(node) {
+                start.behind = 0.0;
+                if claim.was_under_way(pod.waiting.created) {
+                    start.seconds = (ready - claim.created).max(0.0);
+                }
             }
         } else if let Some(scheduled) = pod.waiting.scheduled
             && let Some(came) = self.claims.teach(node, &pod.owner, ready)
         {
             let seconds = came + (ready - scheduled).max(0.0);
-            self.take(&pod.owner, Start { kind: StartKind::NewNode, seconds });
+            self.take(&pod.owner, Start { kind: StartKind::NewNode, seconds, behind: 0.0 });
         }
         self.take(&pod.owner, start);
     }

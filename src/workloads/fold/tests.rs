@@ -41,7 +41,7 @@ fn change(name: &str, record: Option<PodRecord>) -> Change {
 }
 
 fn start(kind: StartKind, seconds: f64) -> Start {
-    Start { kind, seconds }
+    Start { kind, seconds, behind: 0.0 }
 }
 
 fn object() -> WorkloadName {

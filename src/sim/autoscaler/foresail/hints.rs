@@ -1,7 +1,6 @@
 //! Node hints: room on nodes that decisions keep besides their workers, as a capacity buffer of the pool.
 
 use super::{Foresail, looks::Looks};
-use crate::forecast::lead::Start;
 use crate::nodes::{Limits, Lower, Spares, Wanted};
 use crate::sim::workers::WorkerPool;
 use crate::sizing::Workload;
@@ -41,7 +40,6 @@ impl Foresail {
         if wanted || hints.spares.of(&()) > 0 {
             return Some(LOOK);
         }
-        let quiet = self.learner.forecast().calendar().quiet_for(now);
-        Some((quiet - self.state.lead.of(Start::Cold).mean()).max(LOOK))
+        Some(self.wakes_in(now).max(LOOK))
     }
 }

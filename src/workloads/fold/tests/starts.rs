@@ -104,6 +104,34 @@ fn a_wait_for_a_node_that_was_under_way_is_counted_from_its_claim() {
 }
 
 #[test]
+fn a_pod_may_have_got_the_node_of_one_that_waited_before_it_or_was_given_up_since() {
+    let mut fold = started();
+    for (name, created) in [("md-2", 100.0), ("md-3", 130.0)] {
+        fold.apply(created, change(name, Some(waiting(created))), 1);
+    }
+    fold.apply(150.0, change("md-2", None), 1);
+    fold.take_started();
+    let start_of = |fold: &mut Fold, name: &str, created: f64| {
+        let [scheduled, ready] = [created + 40.0, created + 44.0];
+        fold.apply(scheduled, change(name, Some(on("n", created, scheduled, None))), 1);
+        fold.apply(ready, change(name, Some(on("n", created, scheduled, Some(ready)))), 1);
+        fold.take_started()
+    };
+    let behind = |behind| Start { behind, ..start(StartKind::Cold, 44.0) };
+    assert_eq!(start_of(&mut fold, "md-3", 130.0), [behind(30.0)]);
+    fold.apply(200.0, change("md-4", Some(waiting(200.0))), 1);
+    assert_eq!(start_of(&mut fold, "md-4", 200.0), [behind(100.0)], "that of the first may yet come");
+    fold.apply(2_000.0, change("md-5", Some(waiting(2_000.0))), 1);
+    assert_eq!(start_of(&mut fold, "md-5", 2_000.0), [behind(0.0)], "it has come long since");
+    // A claim says when its node was asked for.
+    for (name, created) in [("md-6", 3_000.0), ("md-7", 3_030.0)] {
+        fold.apply(created, change(name, Some(waiting(created))), 1);
+    }
+    fold.apply(3_031.0, claim("n", 3_031.0, Some(3_069.0)), 1);
+    assert_eq!(start_of(&mut fold, "md-7", 3_030.0), [behind(0.0)]);
+}
+
+#[test]
 fn a_node_that_came_for_nobody_who_waited_tells_each_workload_once_what_a_wait_would_have_been() {
     let mut fold = started();
     fold.apply(0.0, claim("n", 1_000.0, Some(1_090.0)), 1);
