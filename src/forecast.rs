@@ -10,7 +10,7 @@
 //! - [`negative_binomial`]: the law of the counts; [`crps`]: how far it was from what came
 //! - [`calendar`]: recurring bursts
 //! - [`service`]: how long jobs run
-//! - [`lead`]: how long workers take to start; [`line`]: whose node one may have got
+//! - [`lead`]: how long workers take to start; [`mod@line`]: whose node one may have got
 //! - [`history`]: what the past of a queue teaches
 //! - [`learner`]: what samples teach a forecast
 //! - [`outlook`]: what a decision asks of all this

@@ -23,7 +23,7 @@ pub struct Start {
 pub enum StartKind {
     /// A pod found room: from created to Ready.
     Warm,
-    /// A pod had to wait for a node: from created to Ready, and from the node's claim where that is known.
+    /// A pod had to wait for a node: from created to Ready, and from the node's claim where that is older.
     Cold,
     /// A pod went before it was ever Ready: for so long it had waited for a node.
     GivenUp,
