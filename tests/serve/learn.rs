@@ -199,9 +199,11 @@ const SOON: &str = "INSERT INTO jobs (queue, status, created_at, started_at, end
     at + interval '10 min' FROM generate_series(1, 12) AS day, generate_series(1, 30) AS n, LATERAL (SELECT now() \
     - make_interval(days => day) + make_interval(secs => 45 + (n + hashtext(day::text) & 7) / 10.0) AS at) AS times";
 
-/// The target of the burst's workers, and the worker-seconds that may be spent on forecasts.
+/// The target of the burst's workers, and the worker-seconds that may be spent on forecasts; none of either before it
+/// is known.
 fn target_and_left(foresail: &Foresail) -> (u64, f64) {
-    let page: serde_json::Value = serde_json::from_str(&foresail.page("/api/refs/bio/soon")).unwrap();
+    let page: serde_json::Value =
+        serde_json::from_str(&foresail.page("/api/refs/bio/soon")).unwrap_or_default();
     (page[0]["target"].as_u64().unwrap_or(0), page[0]["spend"]["left"].as_f64().unwrap_or(0.0))
 }
 
@@ -223,7 +225,8 @@ async fn on_its_first_day_workers_start_ahead_of_a_burst_for_what_the_past_has_e
     foresail.process.stop("TERM");
 
     forgetful.until_logged("a queue has learned from its past").await;
-    assert_eq!(target_and_left(&forgetful), (0, 0.0), "it would earn it anew at each start");
+    forgetful.until_page("/api/refs/bio/soon", "\"left\":0.0").await;
+    assert_eq!(target_and_left(&forgetful).0, 0, "it would earn it anew at each start");
 
     let again = Foresail::serve(&kept).await;
     again.until_page("/api/queues", "\"waiting\":0").await;
